@@ -1,0 +1,84 @@
+"""Reading settings from the environment: strict about switches and numbers, files for secrets."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True} | {
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+    "": False,
+}
+
+
+def switch(name: str, default: bool = False) -> bool:
+    """A true/false setting. Raises ImproperlyConfigured for any other word, so a typo is not a False."""
+    text = os.environ.get(name)
+    if text is None:
+        return default
+    try:
+        return _SWITCH[text.strip().lower()]
+    except KeyError:
+        raise ImproperlyConfigured(f"{name} must be true or false, not {text!r}.") from None
+
+
+def number(name: str, default: float, *, minimum: float = 0) -> float:
+    """A number setting. Raises ImproperlyConfigured naming the variable when it is none or too small."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} must be a number, not {text!r}.") from None
+    if not minimum <= value < 1e12:
+        raise ImproperlyConfigured(f"{name} must be at least {minimum:g}, not {text}.")
+    return value
+
+
+def secret(name: str) -> str:
+    """A secret from NAME, or from the file that NAME_FILE points at. Empty when neither is set.
+
+    Read from ``os.environ`` and not through django-environ, which replaces a value that begins
+    with ``$`` by another variable and keeps the newline at a file's end.
+    """
+    if name in os.environ:
+        return os.environ[name]
+    path = os.environ.get(f"{name}_FILE")
+    if not path:
+        return ""
+    try:
+        return Path(path).read_text().strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error}") from None
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner can enter. Raises ImproperlyConfigured if that fails."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"DATA_DIR {path} cannot be made: {error}") from None
+    return path
+
+
+def generated_secret(path: Path, make) -> str:
+    """The secret kept in ``path``, made by ``make()`` the first time, readable by its owner only.
+
+    Several processes may start at once: the file is written whole under another name and linked
+    into place, so that exactly one secret wins and nobody reads half of one.
+    """
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
+            handle.write(make())
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,240 @@
+"""Settings: one file, read once. Every variable is optional; README.md has the table."""
+
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.utils import get_random_secret_key
+
+from connectors_admin.env import generated_secret, number, private_folder, secret, switch
+
+env = environ.Env()
+BASE_DIR = Path(__file__).resolve().parent.parent
+TESTING = "pytest" in sys.modules
+
+try:
+    VERSION = version("connectors-admin")
+except PackageNotFoundError:  # running from a checkout that was never installed
+    VERSION = "0.0.0"
+
+# Where it runs ----------------------------------------------------------------------------------
+
+DATA_DIR = Path(os.environ.get("DATA_DIR") or BASE_DIR / "var").resolve()
+DEBUG = switch("DEBUG")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+
+# The address that clients use, when it is not the one in their requests (a TLS proxy, a sub-path).
+PUBLIC_URL = os.environ.get("PUBLIC_URL", "").rstrip("/")
+if PUBLIC_URL and urlsplit(PUBLIC_URL).scheme not in ("http", "https"):
+    raise ImproperlyConfigured("PUBLIC_URL must begin with http:// or https://.")
+
+TRUST_FORWARDED_HEADERS = switch("TRUST_FORWARDED_HEADERS")
+if TRUST_FORWARDED_HEADERS:
+    USE_X_FORWARDED_HOST = True
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
+
+# Database ---------------------------------------------------------------------------------------
+
+
+def _database() -> dict:
+    url = secret("DATABASE_URL")
+    if not url:
+        name = private_folder(DATA_DIR) / "connectors.sqlite3"
+        config: dict = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(name)}
+    else:
+        config = env.db_url_config(url)
+        if config.get("ENGINE") not in (
+            "django.db.backends.sqlite3",
+            "django.db.backends.postgresql",
+        ):
+            raise ImproperlyConfigured("DATABASE_URL must begin with sqlite:/// or postgres://.")
+    options = config.setdefault("OPTIONS", {})
+    if config["ENGINE"].endswith("sqlite3"):
+        if config["NAME"] != ":memory:":
+            config["NAME"] = str(BASE_DIR / config["NAME"])
+        synchronous = os.environ.get("SQLITE_SYNCHRONOUS", "NORMAL").upper()
+        if synchronous not in ("NORMAL", "FULL"):
+            raise ImproperlyConfigured("SQLITE_SYNCHRONOUS must be NORMAL or FULL.")
+        # IMMEDIATE: a transaction takes the write lock when it begins and waits for it, instead
+        # of failing at once with "database is locked" when it turns from reading to writing.
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
+        } | options
+        config["CONN_MAX_AGE"] = None
+    else:
+        pool = switch("DATABASE_POOL", str(options.pop("pool", "")).lower() == "true")
+        if pool:
+            options["pool"] = {"min_size": 2, "max_size": 8}
+        config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
+        config["CONN_HEALTH_CHECKS"] = True
+    return config
+
+
+DATABASES = {"default": _database()}
+EMBEDDED_DATABASE = DATABASES["default"]["ENGINE"].endswith("sqlite3")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Secrets ----------------------------------------------------------------------------------------
+
+SECRET_KEY = secret("SECRET_KEY")
+SECRET_KEY_GENERATED = not SECRET_KEY
+if not SECRET_KEY:
+    if not EMBEDDED_DATABASE and not TESTING:
+        raise ImproperlyConfigured(
+            "SECRET_KEY (or SECRET_KEY_FILE) must be set when DATABASE_URL is not SQLite: "
+            "every process and machine needs the same one."
+        )
+    SECRET_KEY = generated_secret(private_folder(DATA_DIR) / "secret_key", get_random_secret_key)
+
+# Tokens -----------------------------------------------------------------------------------------
+
+TOKEN_AUDIENCE = os.environ.get("TOKEN_AUDIENCE", "api://connectors-admin")
+# Never from the Host header: what a token says about its issuer must not depend on who asks.
+TOKEN_ISSUER = os.environ.get("TOKEN_ISSUER", "") or (PUBLIC_URL or "http://localhost:8000")
+TOKEN_LIFETIME = int(number("TOKEN_LIFETIME", 3600, minimum=60))  # seconds
+TOKEN_DELEGATED_USE = switch("TOKEN_DELEGATED_USE")
+
+# Operations -------------------------------------------------------------------------------------
+
+OPERATION_DURATION = number("OPERATION_DURATION", 0)  # seconds a schema registration takes
+OPERATION_LEASE = number("OPERATION_LEASE", 60, minimum=1)  # seconds until a silent worker is dead
+OPERATION_ATTEMPTS = int(number("OPERATION_ATTEMPTS", 3, minimum=1))
+OPERATION_RETRY_AFTER = int(number("OPERATION_RETRY_AFTER", 5, minimum=1))  # polling hint, seconds
+WORKER_POLL = number("WORKER_POLL", 0.5, minimum=0.01)  # seconds between looks for new work
+PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the worker purges
+
+# Limits of the wire -----------------------------------------------------------------------------
+
+MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
+MAX_BODY_DEPTH = 32
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 999
+
+# Django -----------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "operations",
+]
+MIDDLEWARE = [
+    "operations.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "operations.middleware.ContentSecurityPolicyMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "operations.api.paths.GraphPathMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "connectors_admin.urls"
+WSGI_APPLICATION = "connectors_admin.wsgi.application"
+APPEND_SLASH = False  # a redirect turns a client's POST into a GET without an error
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "operations.dashboard.context.frame",
+            ]
+        },
+    }
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+LANGUAGE_CODE = "en-us"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+
+STATIC_URL = "static/"
+WHITENOISE_USE_FINDERS = True
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["operations.api.auth.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "operations.api.views.AnyMediaType",
+    "EXCEPTION_HANDLER": "operations.api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+    "URL_FORMAT_OVERRIDE": None,
+}
+
+# Browser and transport --------------------------------------------------------------------------
+
+_https = PUBLIC_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = switch("SECURE_COOKIES", _https)
+SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT")
+SECURE_HSTS_SECONDS = int(number("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0))
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_SUBDOMAINS")
+SESSION_COOKIE_HTTPONLY = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CSRF_TRUSTED_ORIGINS = [
+    "{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))
+] if PUBLIC_URL else []
+# What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000_000
+
+# Logging ----------------------------------------------------------------------------------------
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "operations.middleware.RequestIdFilter"}},
+    "formatters": {
+        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING").upper()},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        # a refusal is an answer, not an event: 4xx are for the access log
+        "django.request": {"level": "ERROR"},
+        "operations": {"level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+    },
+}
+
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,9 @@
+from django.apps import AppConfig
+
+
+class OperationsConfig(AppConfig):
+    name = "operations"
+    verbose_name = "External connections"
+
+    def ready(self) -> None:
+        from operations import checks  # noqa: F401 - registers the system checks

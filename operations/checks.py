@@ -1,0 +1,1 @@
+"""System checks: unsafe or impossible combinations of settings, refused at start."""

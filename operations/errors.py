@@ -1,0 +1,264 @@
+"""Every refusal of this service, as a named class.
+
+A domain function raises one of these; the API turns it into Graph's error envelope
+(``operations.api.errors``), a page or the admin turns it into a sentence (``str(error)``).
+``code`` and ``message`` are the outer pair that Graph's connectors send, ``inner_code`` and
+``inner_message`` the useful pair that goes into ``innerError``. Texts in Graph's own words come
+from observed answers; ``docs/contract.md`` says which ones are ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a request: a code, a sentence, and the member it is about."""
+
+    code: str
+    message: str
+    target: str
+
+
+def undeclared(path: str) -> Fault:
+    """The fault for a member that the type does not declare."""
+    return Fault("PropertyNotDeclared", f"Property '{path}' is not declared by the type.", path)
+
+
+def required(path: str) -> Fault:
+    """The fault for a member that must be there and is not."""
+    return Fault("RequiredPropertyMissing", f"Property '{path}' is required.", path)
+
+
+def invalid(path: str, rule: str) -> Fault:
+    """The fault for a member whose value breaks a rule; ``rule`` continues "Property 'x' ..."."""
+    return Fault("InvalidPropertyValue", f"Property '{path}' {rule}.", path)
+
+
+class GraphError(Exception):
+    """Base of all refusals. Subclasses fix ``status``, ``code`` and, where it is constant, the text."""
+
+    status = 500
+    code = "UnknownError"
+    message = "The service could not answer this request."
+
+    def __init__(
+        self,
+        inner_message: str = "",
+        *,
+        inner_code: str | None = None,
+        target: str | None = None,
+        details: Iterable[Fault] = (),
+        headers: dict[str, str] | None = None,
+        inner: dict[str, Any] | None = None,
+    ):
+        self.inner_message = inner_message
+        self.inner_code = inner_code
+        self.target = target
+        self.details: Sequence[Fault] = tuple(details)
+        self.headers = headers or {}
+        self.inner = inner or {}
+        super().__init__(inner_message or self.message)
+
+
+# 400 ---------------------------------------------------------------------------------------------
+
+
+class InvalidRequest(GraphError):
+    """One or more members break a rule; all of them are listed."""
+
+    status = 400
+    code = "InvalidRequest"
+    generic = "The request is malformed or incorrect."
+
+    def __init__(self, faults: Sequence[Fault]):
+        first = faults[0]
+        self.faults = tuple(faults)
+        more = f" ({len(faults) - 1} more in details.)" if len(faults) > 1 else ""
+        self.message = f"{self.generic} {first.message}{more}"
+        super().__init__(
+            first.message, inner_code=first.code, target=first.target, details=self.faults
+        )
+
+    def __str__(self) -> str:
+        return " ".join(fault.message for fault in self.faults)
+
+    @classmethod
+    def of(cls, code: str, message: str, target: str) -> InvalidRequest:
+        return cls([Fault(code, message, target)])
+
+
+class UnreadableBody(GraphError):
+    """The body is not one JSON object that we can keep."""
+
+    status = 400
+    code = "BadRequest"
+    message = (
+        "Unable to read JSON request payload. Please ensure Content-Type header is set and "
+        "payload is of valid JSON format."
+    )
+
+
+class InvalidQueryOption(GraphError):
+    """A query option that is unknown, not supported here, or has a value that cannot be used."""
+
+    status = 400
+    code = "BadRequest"
+
+    def __init__(self, message: str, option: str):
+        self.message = message
+        super().__init__(message, inner_code="InvalidQueryOption", target=option)
+
+
+# 401 and 403 -------------------------------------------------------------------------------------
+
+
+class InvalidAuthenticationToken(GraphError):
+    """No bearer token, or one that we did not issue, that is out of date or was revoked."""
+
+    status = 401
+    code = "InvalidAuthenticationToken"
+
+    def __init__(self, message: str):
+        self.message = message
+        super().__init__()
+
+
+class MissingRole(GraphError):
+    """The token is good but carries none of the roles that the call needs."""
+
+    status = 403
+    code = "Forbidden"
+
+    def __init__(self, accepted: Sequence[str], present: Sequence[str]):
+        self.message = (
+            "Missing role permissions on the request. API requires one of "
+            f"'{', '.join(accepted)}'. Roles on the request '{', '.join(present)}'."
+        )
+        super().__init__()
+
+
+class DelegatedUseNotApplicable(GraphError):
+    """A token with ``scp``: connections are managed by applications, not on behalf of a person."""
+
+    status = 403
+    code = "Forbidden"
+    message = (
+        "Delegated permissions (scp) are not applicable to this API. Use an application token "
+        "that carries app roles."
+    )
+
+
+class NotOwner(GraphError):
+    """The caller sees the connection but may not change it."""
+
+    status = 403
+    code = "Forbidden"
+
+    def __init__(self, connection_id: str):
+        self.message = (
+            f"The application may read connection '{connection_id}' but neither owns it nor is "
+            "listed in its configuration.authorizedAppIds."
+        )
+        super().__init__(inner_code="NotOwner")
+
+
+# 404, 405 ----------------------------------------------------------------------------------------
+
+
+class ItemNotFound(GraphError):
+    """The thing does not exist, or the caller may not know that it does."""
+
+    status = 404
+    code = "ItemNotFound"
+    message = "The requested resource does not exist."
+
+    def __init__(self, source: str):
+        super().__init__(
+            f"'{source}' was not found.", inner_code="ResourceNotFound", inner={"source": source}
+        )
+
+
+class UnknownSegment(GraphError):
+    """No such path below a version root. Graph's text; the status is our choice."""
+
+    status = 404
+    code = "BadRequest"
+
+    def __init__(self, segment: str):
+        self.message = f"Resource not found for the segment '{segment}'."
+        super().__init__(inner_code="ResourceNotFound", target=segment)
+
+
+class NotServedHere(GraphError):
+    """Graph has this path, this version of connectors-admin does not."""
+
+    status = 404
+    code = "NotSupported"
+
+    def __init__(self, segment: str):
+        self.message = f"'{segment}' exists in Microsoft Graph but is not served here yet."
+        super().__init__(inner_code="NotServed", target=segment)
+
+
+class MethodNotAllowed(GraphError):
+    """The path exists, the method does not."""
+
+    status = 405
+    code = "Request_BadRequest"
+    message = "Specified HTTP method is not allowed for the request target."
+
+
+# 409 ---------------------------------------------------------------------------------------------
+
+
+class Conflict(GraphError):
+    """The request is well formed, but the state of things forbids it."""
+
+    status = 409
+    code = "Conflict"
+
+    def __init__(self, message: str, *, target: str | None = None, **inner: Any):
+        self.message = message
+        super().__init__(message, inner_code=type(self).__name__, target=target, inner=inner)
+
+
+class NameAlreadyExists(Conflict):
+    """The id is taken."""
+
+
+class ConnectionBeingDeleted(Conflict):
+    """The id belongs to a connection whose deletion has not ended."""
+
+
+class OperationInProgress(Conflict):
+    """A registration is running, or an unfinished worker operation was to be changed."""
+
+
+class InvalidStateTransition(Conflict):
+    """The operation or connection is in a state that this move does not start from."""
+
+
+# 413, 500 ----------------------------------------------------------------------------------------
+
+
+class RequestTooLarge(GraphError):
+    """The body is larger than the limit."""
+
+    status = 413
+    code = "RequestEntityTooLarge"
+
+    def __init__(self, limit: int):
+        self.message = f"The request body is larger than the maximum of {limit} bytes."
+        super().__init__(inner_code="RequestEntityTooLarge")
+
+
+class UnexpectedError(GraphError):
+    """Something of ours broke. The log has the traceback under the same request id."""
+
+    status = 500
+    code = "generalException"
+    message = "An unexpected error occurred. The service log has the details under this request-id."

@@ -1,0 +1,68 @@
+"""What every request gets, page or API: an id that is logged and returned, and a content policy."""
+
+from __future__ import annotations
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+from contextvars import ContextVar
+
+from django.http import HttpRequest, HttpResponse
+
+GetResponse = Callable[[HttpRequest], HttpResponse]
+
+CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_current: ContextVar[str] = ContextVar("request_id", default="-")
+
+
+class RequestIdMiddleware:
+    """Gives each request a ``request-id`` and echoes the caller's ``client-request-id``.
+
+    A caller that sends none, or one that is no plain identifier, gets the request id in its place
+    (graph-contract 4.3).
+    """
+
+    def __init__(self, get_response: GetResponse):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        request_id = str(uuid.uuid4())
+        client_request_id = request.headers.get("client-request-id", "")
+        if not CLIENT_REQUEST_ID.fullmatch(client_request_id):
+            client_request_id = request_id
+        request.request_id = request_id  # type: ignore[attr-defined]
+        request.client_request_id = client_request_id  # type: ignore[attr-defined]
+        token = _current.set(request_id)
+        try:
+            response = self.get_response(request)
+        finally:
+            _current.reset(token)
+        response["request-id"] = request_id
+        response["client-request-id"] = client_request_id
+        return response
+
+
+class RequestIdFilter(logging.Filter):
+    """Puts the current request id into each log record."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = _current.get()
+        return True
+
+
+class ContentSecurityPolicyMiddleware:
+    """Pages load nothing from elsewhere and run no inline script or style."""
+
+    policy = (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    )
+
+    def __init__(self, get_response: GetResponse):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.setdefault("Content-Security-Policy", self.policy)
+        return response

@@ -1,0 +1,35 @@
+"""What the database holds. One file per thing that a user can name."""
+
+from operations.models.application import ROLES, Application, ApplicationSecret
+from operations.models.change import Action, Actor, ActorKind, Change, Channel
+from operations.models.connection import AuthorizedApp, ExternalConnection
+from operations.models.enums import ConnectionState, ContentCategory, GraphEnum, OperationStatus
+from operations.models.installation import Installation, SigningKey
+from operations.models.operation import KEEP, ConnectionOperation, Kind, Triage
+from operations.models.outcome_rule import OutcomeRule
+from operations.models.schema import Schema
+
+__all__ = [
+    "KEEP",
+    "ROLES",
+    "Action",
+    "Actor",
+    "ActorKind",
+    "Application",
+    "ApplicationSecret",
+    "AuthorizedApp",
+    "Change",
+    "Channel",
+    "ConnectionOperation",
+    "ConnectionState",
+    "ContentCategory",
+    "ExternalConnection",
+    "GraphEnum",
+    "Installation",
+    "Kind",
+    "OperationStatus",
+    "OutcomeRule",
+    "Schema",
+    "SigningKey",
+    "Triage",
+]

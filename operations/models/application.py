@@ -1,0 +1,160 @@
+"""Application: another service that calls the API, its secrets and its granted roles."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from operations.models.change import Action, Actor, Change
+
+#: Graph's application roles that can be granted, least privileged first (graph-contract 5.5).
+ROLES = (
+    "ExternalConnection.ReadWrite.OwnedBy",
+    "ExternalConnection.Read.All",
+    "ExternalConnection.ReadWrite.All",
+    "ExternalItem.ReadWrite.OwnedBy",
+    "ExternalItem.Read.All",
+    "ExternalItem.ReadWrite.All",
+)
+PREFIX_LENGTH = 6
+
+
+def validate_roles(roles: object) -> None:
+    """A list of role names that we know, each once."""
+    if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
+        raise ValidationError("Roles must be a list of role names.")
+    unknown = [role for role in roles if role not in ROLES]
+    if unknown:
+        raise ValidationError(
+            f"Unknown role: {', '.join(unknown)}. Roles are: {', '.join(ROLES)}."
+        )
+    if len(set(roles)) != len(roles):
+        raise ValidationError("A role is granted once.")
+
+
+class ApplicationManager(models.Manager["Application"]):
+    def register(
+        self, actor: Actor, name: str, roles: Sequence[str]
+    ) -> tuple[Application, str]:
+        """Create an application with one secret; the secret is returned now and never again.
+
+        Raises ValidationError for a blank name or an unknown role.
+        """
+        application = Application(name=name, roles=list(roles))
+        application.full_clean()
+        with transaction.atomic():
+            application.save()
+            Change.record(
+                actor,
+                Action.APPLICATION_CREATED,
+                subject=str(application),
+                after=application.snapshot(),
+            )
+            secret = application.create_secret(actor)
+        return application, secret
+
+
+class Application(models.Model):
+    """A client of the API. ``app_id`` is its client id and what owns connections."""
+
+    app_id = models.UUIDField("client id", default=uuid.uuid4, unique=True)
+    name = models.CharField(max_length=120)
+    roles = models.JSONField(default=list, blank=True, validators=[validate_roles])
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = ApplicationManager()
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(name=""),
+                name="application_named",
+                violation_error_message="An application needs a name.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.app_id})"
+
+    def snapshot(self) -> dict:
+        return {"name": self.name, "roles": self.roles, "enabled": self.enabled}
+
+    def create_secret(self, actor: Actor, expires_at: datetime | None = None) -> str:
+        """Make a further secret and return its text, which is stored only as a hash."""
+        text = secrets.token_urlsafe(30)
+        with transaction.atomic():
+            row = self.secrets.create(
+                prefix=text[:PREFIX_LENGTH], digest=secret_digest(text), expires_at=expires_at
+            )
+            Change.record(
+                actor,
+                Action.SECRET_CREATED,
+                subject=str(self),
+                after={"prefix": row.prefix, "expires": expires_at and expires_at.isoformat()},
+            )
+        return text
+
+    def find_secret(self, text: str) -> ApplicationSecret | None:
+        """The secret with this text, revoked and expired ones included."""
+        digest = secret_digest(text)
+        return next(
+            (row for row in self.secrets.all() if hmac.compare_digest(row.digest, digest)), None
+        )
+
+
+class ApplicationSecret(models.Model):
+    """One client secret. Secrets are long and random, so a plain SHA-256 keeps them safe."""
+
+    application = models.ForeignKey(Application, on_delete=models.CASCADE, related_name="secrets")
+    key_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, editable=False)
+    digest = models.CharField(max_length=64, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    @property
+    def is_usable(self) -> bool:
+        return self.revoked_at is None and not self.is_expired
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= timezone.now()
+
+    def revoke(self, actor: Actor) -> bool:
+        """Make it useless, and every token that was got with it. False if it was revoked before."""
+        with transaction.atomic():
+            now = timezone.now()
+            live = type(self).objects.filter(pk=self.pk, revoked_at=None)
+            revoked = bool(live.update(revoked_at=now))
+            if revoked:
+                self.revoked_at = now
+                Change.record(
+                    actor,
+                    Action.SECRET_REVOKED,
+                    subject=str(self.application),
+                    before={"prefix": self.prefix},
+                )
+        return revoked
+
+
+def secret_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

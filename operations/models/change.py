@@ -1,0 +1,163 @@
+"""Change: the append-only history of everything, and the Actor who is named in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from operations.models.connection import ExternalConnection
+    from operations.models.operation import ConnectionOperation
+
+
+class Channel(models.TextChoices):
+    API = "api", "API"
+    DASHBOARD = "dashboard", "dashboard"
+    ADMIN = "admin", "admin"
+    WORKER = "worker", "worker"
+    COMMAND = "command", "command"
+
+
+class ActorKind(models.TextChoices):
+    APPLICATION = "application", "application"
+    OPERATOR = "operator", "operator"
+    WORKER = "worker", "worker"
+    COMMAND = "command", "command"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who does something, and by which way in. Kept by value in every Change."""
+
+    kind: ActorKind
+    name: str
+    channel: Channel
+    app_id: UUID | None = None
+    request_id: str = ""
+
+    @classmethod
+    def command(cls, name: str) -> Actor:
+        return cls(ActorKind.COMMAND, name, Channel.COMMAND)
+
+    @classmethod
+    def worker(cls, name: str) -> Actor:
+        return cls(ActorKind.WORKER, name, Channel.WORKER)
+
+
+class Action(models.TextChoices):
+    """What happened. The label is the words that a timeline shows."""
+
+    CONNECTION_CREATED = "connection.created", "Connection created"
+    CONNECTION_UPDATED = "connection.updated", "Connection changed"
+    CONNECTION_DELETION_REQUESTED = "connection.deletionRequested", "Deletion requested"
+    CONNECTION_PURGED = "connection.purged", "Connection deleted"
+    SCHEMA_IN_FORCE = "schema.inForce", "Schema in force"
+    OPERATION_REQUESTED = "operation.requested", "Requested"
+    OPERATION_RETRIED = "operation.retried", "Retry requested"
+    OPERATION_STARTED = "operation.started", "Started"
+    OPERATION_TAKEN_OVER = "operation.takenOver", "Taken over from a silent worker"
+    OPERATION_HANDED_BACK = "operation.handedBack", "Handed back to the queue"
+    OPERATION_COMPLETED = "operation.completed", "Completed"
+    OPERATION_FAILED = "operation.failed", "Failed"
+    OPERATION_REPORTED = "operation.reported", "Reported"
+    OPERATION_UPDATED = "operation.updated", "Changed"
+    OPERATION_ACKNOWLEDGED = "operation.acknowledged", "Acknowledged"
+    OPERATION_SUPERSEDED = "operation.superseded", "Superseded by a later success"
+    OPERATION_DELETED = "operation.deleted", "Operation deleted"
+    APPLICATION_CREATED = "application.created", "Application created"
+    APPLICATION_UPDATED = "application.updated", "Application changed"
+    SECRET_CREATED = "application.secretCreated", "Secret created"
+    SECRET_REVOKED = "application.secretRevoked", "Secret revoked"
+    RULE_CHANGED = "outcomeRule.changed", "Outcome rule changed"
+
+
+class ChangeQuerySet(models.QuerySet["Change"]):
+    def update(self, **kwargs: Any) -> int:
+        raise TypeError("Change records are append-only.")
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        raise TypeError("Change records are append-only.")
+
+
+class Change(models.Model):
+    """One change: when, who, by which channel, under which request id, what, before and after.
+
+    Written in the transaction of the change itself. It refers to connections and operations by
+    value (``*_key`` is the surrogate key of that incarnation), so it outlives what it describes.
+    """
+
+    at = models.DateTimeField(default=timezone.now, editable=False)
+    action = models.CharField(max_length=40, choices=Action)
+    channel = models.CharField(max_length=12, choices=Channel)
+    actor_kind = models.CharField(max_length=12, choices=ActorKind)
+    actor_name = models.CharField(max_length=200)
+    actor_app_id = models.UUIDField(null=True, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    connection_key = models.BigIntegerField(null=True, blank=True)
+    connection_graph_id = models.CharField(max_length=32, blank=True)
+    operation_key = models.BigIntegerField(null=True, blank=True)
+    operation_graph_id = models.CharField(max_length=128, blank=True)
+    subject = models.CharField(max_length=200, blank=True)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    note = models.TextField(blank=True)
+
+    objects = ChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            # the timeline of one connection, of one operation, and "what did this request change"
+            models.Index(fields=["connection_key", "id"], name="change_by_connection"),
+            models.Index(fields=["operation_key", "id"], name="change_by_operation"),
+            models.Index(fields=["request_id"], name="change_by_request"),
+        ]
+
+    def __str__(self) -> str:
+        where = self.connection_graph_id or self.subject
+        return f"{self.get_action_display()} {where} {self.operation_graph_id}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if self.pk:
+            raise TypeError("Change records are append-only.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        raise TypeError("Change records are append-only.")
+
+    @classmethod
+    def record(
+        cls,
+        actor: Actor,
+        action: Action,
+        *,
+        connection: ExternalConnection | None = None,
+        operation: ConnectionOperation | None = None,
+        subject: str = "",
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
+        note: str = "",
+    ) -> Change:
+        """Append one record. Call it inside the transaction that makes the change."""
+        if operation is not None and connection is None:
+            connection = operation.connection
+        return cls.objects.create(
+            action=action,
+            channel=actor.channel,
+            actor_kind=actor.kind,
+            actor_name=actor.name[:200],
+            actor_app_id=actor.app_id,
+            request_id=actor.request_id[:64],
+            connection_key=connection.pk if connection else None,
+            connection_graph_id=connection.graph_id if connection else "",
+            operation_key=operation.pk if operation else None,
+            operation_graph_id=operation.graph_id if operation else "",
+            subject=subject[:200],
+            before=before,
+            after=after,
+            note=note,
+        )

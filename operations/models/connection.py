@@ -1,0 +1,285 @@
+"""ExternalConnection: a container for content, its owner, and who else may manage it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Length, Lower
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.utils import timezone
+
+from operations.errors import (
+    ConnectionBeingDeleted,
+    Fault,
+    InvalidRequest,
+    InvalidStateTransition,
+    ItemNotFound,
+    NameAlreadyExists,
+)
+from operations.models.change import Action, Actor, Change
+from operations.models.enums import ConnectionState, ContentCategory
+
+if TYPE_CHECKING:
+    from operations.models.schema import Schema
+
+CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
+RESERVED_IDS = frozenset(
+    name.lower()
+    for name in (
+        "None Directory Exchange ExchangeArchive LinkedIn Mailbox OneDriveBusiness SharePoint "
+        "Teams Yammer Connectors TaskFabric PowerBI Assistant TopicEngine MSFT_All_Connectors"
+    ).split()
+)
+
+
+def connection_id_fault(graph_id: str) -> Fault | None:
+    """What is wrong with a connection id, or None. Rules: Graph's create page and resource page."""
+    if not CONNECTION_ID.fullmatch(graph_id):
+        return Fault(
+            "InvalidIdentifier",
+            "Property 'id' must be 3 to 32 characters, letters A-Z a-z and digits only.",
+            "id",
+        )
+    lowered = graph_id.lower()
+    if lowered in RESERVED_IDS or lowered.startswith("microsoft"):
+        return Fault(
+            "ReservedIdentifier",
+            f"Property 'id' must not be '{graph_id}': this id is reserved, and so is every id "
+            "that begins with Microsoft.",
+            "id",
+        )
+    return None
+
+
+def validate_connection_id(graph_id: str) -> None:
+    """The same rule as a model validator, for the admin."""
+    fault = connection_id_fault(graph_id)
+    if fault:
+        raise ValidationError(fault.message, code=fault.code)
+
+
+class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
+    def alive(self) -> ExternalConnectionQuerySet:
+        """Without those that are being deleted: what the API can see."""
+        return self.filter(deleting_since=None)
+
+    def register(
+        self,
+        actor: Actor,
+        *,
+        graph_id: str,
+        name: str,
+        description: str | None = None,
+        authorized_app_ids: Sequence[UUID] = (),
+        **settings: Any,
+    ) -> ExternalConnection:
+        """Create a connection in state draft, owned by the actor's application.
+
+        Raises InvalidRequest for an id that breaks the rules, NameAlreadyExists when the id is
+        taken (in any case of letters), ConnectionBeingDeleted while its last owner is purged.
+        """
+        if fault := connection_id_fault(graph_id):
+            raise InvalidRequest([fault])
+        try:
+            with transaction.atomic():
+                connection = self.create(
+                    graph_id=graph_id,
+                    name=name,
+                    description=description,
+                    owner_app_id=actor.app_id,
+                    **settings,
+                )
+                connection._authorize(authorized_app_ids)
+                Change.record(
+                    actor,
+                    Action.CONNECTION_CREATED,
+                    connection=connection,
+                    after=connection.snapshot(),
+                )
+        except IntegrityError:
+            taken = self.filter(lookup_id=graph_id.lower()).first()
+            if taken is None:
+                raise
+            if taken.deleting_since:
+                raise ConnectionBeingDeleted(
+                    f"A connection with the id '{taken.graph_id}' is still being deleted. The id "
+                    "is free again when its deletion ends.",
+                    target="id",
+                ) from None
+            raise NameAlreadyExists(
+                f"A connection with the id '{taken.graph_id}' already exists.", target="id"
+            ) from None
+        return connection
+
+
+class ExternalConnection(models.Model):
+    """``microsoft.graph.externalConnectors.externalConnection``, one row per incarnation of an id."""
+
+    graph_id = models.CharField("id", max_length=32, validators=[validate_connection_id])
+    lookup_id = models.GeneratedField(
+        expression=Lower("graph_id"),
+        output_field=models.CharField(max_length=32),
+        db_persist=True,
+        unique=True,
+        error_messages={"unique": "A connection with this id already exists."},
+    )
+    name = models.CharField(max_length=128)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 - Graph tells null from ""
+    state = models.SmallIntegerField(choices=ConnectionState, default=ConnectionState.DRAFT)
+    owner_app_id = models.UUIDField("owner application", null=True, blank=True, db_index=True)
+    activity_settings = models.JSONField(null=True, blank=True)
+    search_settings = models.JSONField(null=True, blank=True)
+    compliance_settings = models.JSONField(null=True, blank=True)
+    enabled_content_experiences = models.CharField(max_length=100, blank=True)
+    connector_id = models.CharField(max_length=128, blank=True)
+    content_category = models.SmallIntegerField(
+        choices=ContentCategory, default=ContentCategory.UNCATEGORIZED
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    changed_at = models.DateTimeField(auto_now=True)
+    deleting_since = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ExternalConnectionQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(state__in=ConnectionState.values),
+                name="connection_state_known",
+                violation_error_message="State must be one of Graph's connection states.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(content_category__in=ContentCategory.values),
+                name="connection_content_category_known",
+                violation_error_message="Content category must be one of Graph's.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(GreaterThanOrEqual(Length("graph_id"), 3))
+                & models.Q(LessThanOrEqual(Length("graph_id"), 32)),
+                name="connection_id_length",
+                violation_error_message="The id must be 3 to 32 characters.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(GreaterThanOrEqual(Length("name"), 1))
+                & models.Q(LessThanOrEqual(Length("name"), 128)),
+                name="connection_name_length",
+                violation_error_message="The name must be 1 to 128 characters.",
+            ),
+        ]
+        indexes = [
+            # the worker asks "is anything being deleted"; almost always nothing is
+            models.Index(
+                fields=["deleting_since"],
+                name="connection_deleting",
+                condition=models.Q(deleting_since__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.graph_id
+
+    @property
+    def authorized_app_ids(self) -> list[UUID]:
+        """The applications listed in ``configuration.authorizedAppIds``, in the order given."""
+        return [row.app_id for row in self.authorized_apps.all()]
+
+    @property
+    def schema_in_force(self) -> Schema | None:
+        """The latest registered version, None before the first."""
+        return self.schemas.order_by("-version").first()
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a Change keeps of a connection: the members that someone can set, and the state."""
+        return {
+            "name": self.name,
+            "description": self.description,
+            "state": ConnectionState(self.state).word,
+            "ownerAppId": str(self.owner_app_id) if self.owner_app_id else None,
+            "authorizedAppIds": [str(app_id) for app_id in self.authorized_app_ids],
+            "activitySettings": self.activity_settings,
+            "searchSettings": self.search_settings,
+            "complianceSettings": self.compliance_settings,
+            "enabledContentExperiences": self.enabled_content_experiences,
+            "connectorId": self.connector_id,
+            "contentCategory": ContentCategory(self.content_category).word,
+        }
+
+    def revise(
+        self, actor: Actor, *, authorized_app_ids: Sequence[UUID] | None = None, **values: Any
+    ) -> bool:
+        """Set the members given, leave the others. Returns whether anything changed.
+
+        Raises InvalidStateTransition for an obsolete connection (graph-contract 2.3: it can only
+        be read and deleted) and ItemNotFound when it was deleted meanwhile.
+        """
+        with transaction.atomic():
+            current = type(self).objects.alive().select_for_update().filter(pk=self.pk).first()
+            if current is None:
+                raise ItemNotFound("Connection")
+            if current.state == ConnectionState.OBSOLETE:
+                raise InvalidStateTransition(
+                    f"Connection '{self.graph_id}' is obsolete. In this state it can only be "
+                    "read and deleted.",
+                    target="state",
+                    state="obsolete",
+                )
+            before = current.snapshot()
+            for field, value in values.items():
+                setattr(current, field, value)
+            if authorized_app_ids is not None:
+                current._authorize(authorized_app_ids)
+            after = current.snapshot()
+            changed = {key for key in after if before[key] != after[key]}
+            if changed:
+                current.save(update_fields=[*values, "changed_at"])
+                Change.record(
+                    actor,
+                    Action.CONNECTION_UPDATED,
+                    connection=current,
+                    before={key: before[key] for key in sorted(changed)},
+                    after={key: after[key] for key in sorted(changed)},
+                )
+        self.refresh_from_db()
+        return bool(changed)
+
+    def _authorize(self, app_ids: Sequence[UUID]) -> None:
+        """Make the list of authorized applications exactly this one."""
+        wanted = list(dict.fromkeys(app_ids))
+        if wanted == self.authorized_app_ids:
+            return
+        self.authorized_apps.all().delete()
+        AuthorizedApp.objects.bulk_create(
+            AuthorizedApp(connection=self, app_id=app_id) for app_id in wanted
+        )
+
+
+class AuthorizedApp(models.Model):
+    """One entry of ``configuration.authorizedAppIds``: may manage the connection like its owner."""
+
+    connection = models.ForeignKey(
+        ExternalConnection, on_delete=models.CASCADE, related_name="authorized_apps"
+    )
+    app_id = models.UUIDField("application id")
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "app_id"],
+                name="authorized_app_once",
+                violation_error_message="An application is authorized once per connection.",
+            ),
+        ]
+        indexes = [
+            # "which connections may this application manage"
+            models.Index(fields=["app_id", "connection"], name="authorized_by_app"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.app_id)

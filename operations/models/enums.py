@@ -1,0 +1,68 @@
+"""Graph's enumerations: the stored number is Graph's, the choice's label is the word on the wire."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.db import models
+
+
+class GraphEnum(models.IntegerChoices):
+    """An enumeration whose numbers order it (``$orderby``) and whose labels are the wire's words."""
+
+    @property
+    def word(self) -> str:
+        return str(self.label)
+
+    @classmethod
+    def from_word(cls, word: object) -> Self | None:
+        """The member for a word in any case (Graph's connectors take any), None for anything else."""
+        if not isinstance(word, str):
+            return None
+        folded = word.casefold()
+        return next((member for member in cls if member.word.casefold() == folded), None)
+
+    @classmethod
+    def words(cls) -> list[str]:
+        """What a caller may send: every word but the sentinel."""
+        return [member.word for member in cls if member.word != "unknownFutureValue"]
+
+
+class OperationStatus(GraphEnum):
+    """``microsoft.graph.externalConnectors.connectionOperationStatus``."""
+
+    UNSPECIFIED = 0, "unspecified"
+    INPROGRESS = 1, "inprogress"
+    COMPLETED = 2, "completed"
+    FAILED = 3, "failed"
+    UNKNOWN_FUTURE_VALUE = 4, "unknownFutureValue"
+
+
+class ConnectionState(GraphEnum):
+    """``microsoft.graph.externalConnectors.connectionState``."""
+
+    DRAFT = 1, "draft"
+    READY = 2, "ready"
+    OBSOLETE = 3, "obsolete"
+    LIMIT_EXCEEDED = 4, "limitExceeded"
+    UNKNOWN_FUTURE_VALUE = 5, "unknownFutureValue"
+
+
+class ContentCategory(GraphEnum):
+    """``microsoft.graph.externalConnectors.contentCategory``."""
+
+    UNCATEGORIZED = 0, "uncategorized"
+    KNOWLEDGE_BASE = 1, "knowledgeBase"
+    WIKIS = 2, "wikis"
+    FILE_REPOSITORY = 3, "fileRepository"
+    QNA = 4, "qna"
+    CRM = 5, "crm"
+    DASHBOARD = 6, "dashboard"
+    PEOPLE = 7, "people"
+    MEDIA = 8, "media"
+    EMAIL = 9, "email"
+    MESSAGING = 10, "messaging"
+    MEETING_TRANSCRIPTS = 11, "meetingTranscripts"
+    TASK_MANAGEMENT = 12, "taskManagement"
+    LEARNING_MANAGEMENT = 13, "learningManagement"
+    UNKNOWN_FUTURE_VALUE = 14, "unknownFutureValue"

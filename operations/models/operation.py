@@ -1,0 +1,505 @@
+"""ConnectionOperation: asynchronous work on a connection, its states and its moves.
+
+    worker:    inprogress, not started --claim--> inprogress, started --> completed
+                   (queued)                          (running)       \\-> failed + error
+    reported:  unspecified --> inprogress --> completed | failed
+
+Every move is a conditional update whose row count decides who won. The worker's moves are in
+``operations.provisioning``; those that a caller or a person makes are here.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from operations.errors import (
+    Fault,
+    InvalidRequest,
+    InvalidStateTransition,
+    ItemNotFound,
+    NameAlreadyExists,
+    OperationInProgress,
+)
+from operations.models.change import Action, Actor, Change, Channel
+from operations.models.connection import ExternalConnection
+from operations.models.enums import OperationStatus
+
+if TYPE_CHECKING:
+    from operations.models.schema import Schema
+
+OPERATION_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
+MOVES = {
+    OperationStatus.UNSPECIFIED: (
+        OperationStatus.INPROGRESS,
+        OperationStatus.COMPLETED,
+        OperationStatus.FAILED,
+    ),
+    OperationStatus.INPROGRESS: TERMINAL,
+    OperationStatus.COMPLETED: (),
+    OperationStatus.FAILED: (),
+    OperationStatus.UNKNOWN_FUTURE_VALUE: (),
+}
+ERROR_COLUMNS = {
+    "code": "error_code",
+    "message": "error_message",
+    "target": "error_target",
+    "details": "error_details",
+    "innerError": "error_inner",
+}
+
+
+class Keep(Enum):
+    """Tells "no error was sent" from "null was sent"."""
+
+    KEEP = "keep"
+
+
+KEEP = Keep.KEEP
+
+
+class Kind(models.TextChoices):
+    SCHEMA_REGISTRATION = "schemaRegistration", "Schema registration"
+    REPORTED = "reported", "Reported by a service"
+
+
+class Triage(models.TextChoices):
+    """What became of a failure. Only open ones ask for a person."""
+
+    NONE = "", "—"
+    OPEN = "open", "Open"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    SUPERSEDED = "superseded", "Superseded"
+
+
+def operation_id_fault(graph_id: str) -> Fault | None:
+    """What is wrong with an operation id that a caller chose, or None. The rule is our choice."""
+    if not OPERATION_ID.fullmatch(graph_id) or graph_id in (".", ".."):
+        return Fault(
+            "InvalidIdentifier",
+            "Property 'id' must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not '.' or '..'.",
+            "id",
+        )
+    return None
+
+
+def validate_operation_id(graph_id: str) -> None:
+    """The same rule as a model validator, for the admin."""
+    if fault := operation_id_fault(graph_id):
+        raise ValidationError(fault.message, code=fault.code)
+
+
+def new_operation_id() -> str:
+    return str(uuid.uuid4())
+
+
+def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
+    """A parsed publicError as column values; all None for no error."""
+    return {column: (error or {}).get(member) for member, column in ERROR_COLUMNS.items()}
+
+
+def check_error_fits(status: OperationStatus, error: dict[str, Any] | None) -> None:
+    """Raise InvalidRequest when there is an error and the status is not failed."""
+    if error is not None and status != OperationStatus.FAILED:
+        raise InvalidRequest.of(
+            "ErrorRequiresFailedStatus",
+            f"Property 'error' is only allowed with status 'failed', not with '{status.word}'.",
+            "error",
+        )
+
+
+def outcome_columns(
+    status: OperationStatus, error: dict[str, Any] | None, now: datetime | Any
+) -> dict[str, Any]:
+    """What a row holds once it has this status: error, finished time, triage, no lease."""
+    return {
+        "status": status,
+        "finished_at": now if status in TERMINAL else None,
+        "triage": Triage.OPEN if status == OperationStatus.FAILED else Triage.NONE,
+        "worker": "",
+        "lease_until": None,
+        **error_columns(error),
+    }
+
+
+class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
+    def worker_unfinished(self) -> ConnectionOperationQuerySet:
+        """What our worker still has to do."""
+        return self.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS)
+
+    def open_failures(self) -> ConnectionOperationQuerySet:
+        """Failures that nobody acknowledged and no later success superseded."""
+        return self.filter(triage=Triage.OPEN)
+
+    def report(
+        self,
+        connection: ExternalConnection,
+        actor: Actor,
+        *,
+        graph_id: str | None = None,
+        status: OperationStatus = OperationStatus.INPROGRESS,
+        error: dict[str, Any] | None = None,
+    ) -> ConnectionOperation:
+        """Record an operation that another service runs.
+
+        Raises InvalidRequest for an id or error that breaks the rules, NameAlreadyExists when
+        the connection has an operation with that id.
+        """
+        if graph_id is not None and (fault := operation_id_fault(graph_id)):
+            raise InvalidRequest([fault])
+        check_error_fits(status, error)
+        graph_id = graph_id or new_operation_id()
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                operation = self.create(
+                    connection=connection,
+                    graph_id=graph_id,
+                    kind=Kind.REPORTED,
+                    requested_by=actor.name[:200],
+                    requested_app_id=actor.app_id,
+                    request_id=actor.request_id[:64],
+                    started_at=None if status == OperationStatus.UNSPECIFIED else now,
+                    **outcome_columns(status, error, now),
+                )
+                Change.record(
+                    actor,
+                    Action.OPERATION_REPORTED,
+                    operation=operation,
+                    after=operation.snapshot(),
+                )
+                if status == OperationStatus.COMPLETED:
+                    operation.supersede_failures(actor)
+        except IntegrityError:
+            if not ExternalConnection.objects.filter(pk=connection.pk).exists():
+                raise ItemNotFound("Connection") from None
+            if not self.filter(connection=connection, graph_id=graph_id).exists():
+                raise
+            raise NameAlreadyExists(
+                f"Connection '{connection.graph_id}' already has an operation with the id "
+                f"'{graph_id}'.",
+                target="id",
+            ) from None
+        return operation
+
+
+class ConnectionOperation(models.Model):
+    """``microsoft.graph.externalConnectors.connectionOperation``.
+
+    Graph's members are ``graph_id`` (id), ``status`` and the error columns. All else is ours and
+    never appears in Graph-shaped JSON.
+    """
+
+    connection = models.ForeignKey(
+        ExternalConnection, on_delete=models.CASCADE, related_name="operations", db_index=False
+    )
+    graph_id = models.CharField(
+        "id", max_length=128, default=new_operation_id, validators=[validate_operation_id]
+    )
+    kind = models.CharField(max_length=24, choices=Kind, default=Kind.REPORTED)
+    status = models.SmallIntegerField(choices=OperationStatus, default=OperationStatus.INPROGRESS)
+    # null: the member was not given. "" is a value that a caller may send.
+    error_code = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001
+    error_message = models.TextField(null=True, blank=True)  # noqa: DJ001
+    error_target = models.TextField(null=True, blank=True)  # noqa: DJ001
+    error_details = models.JSONField(null=True, blank=True)
+    error_inner = models.JSONField(null=True, blank=True)
+
+    payload = models.JSONField(null=True, blank=True, editable=False)
+    requested_by = models.CharField(max_length=200, blank=True, editable=False)
+    requested_app_id = models.UUIDField(null=True, blank=True, editable=False)
+    request_id = models.CharField(max_length=64, blank=True, editable=False)
+    retry_of = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
+    )
+    triage = models.CharField(max_length=12, choices=Triage, default=Triage.NONE, blank=True)
+    triage_note = models.TextField(blank=True)
+
+    created_at = models.DateTimeField("requested", default=timezone.now, editable=False)
+    started_at = models.DateTimeField("started", null=True, blank=True, editable=False)
+    finished_at = models.DateTimeField("finished", null=True, blank=True, editable=False)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    # The worker's columns: when it may be claimed, who holds it until when, the how manieth time.
+    run_after = models.DateTimeField(default=timezone.now, editable=False)
+    worker = models.CharField(max_length=100, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempt = models.PositiveSmallIntegerField(default=0, editable=False)
+
+    objects = ConnectionOperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["connection", "graph_id"],
+                name="operation_id_once_per_connection",
+                violation_error_message="This connection has an operation with this id already.",
+            ),
+            models.UniqueConstraint(
+                fields=["connection"],
+                condition=Q(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS),
+                name="operation_one_unfinished_registration",
+                violation_error_message="A schema registration of this connection is unfinished.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=OperationStatus.values),
+                name="operation_status_known",
+                violation_error_message="Status must be one of Graph's operation statuses.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=Kind.values),
+                name="operation_kind_known",
+                violation_error_message="Kind must be schemaRegistration or reported.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=OperationStatus.FAILED)
+                | Q(**{f"{column}__isnull": True for column in ERROR_COLUMNS.values()}),
+                name="operation_error_only_when_failed",
+                violation_error_message="An error is only allowed with status failed.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=TERMINAL, finished_at__isnull=False)
+                | (~Q(status__in=TERMINAL) & Q(finished_at__isnull=True)),
+                name="operation_finished_iff_terminal",
+                violation_error_message="A finished time belongs to completed and failed only.",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=Kind.REPORTED)
+                | Q(status__in=(OperationStatus.INPROGRESS, *TERMINAL)),
+                name="operation_worker_status",
+                violation_error_message="Our worker's operations are in progress, completed or "
+                "failed.",
+            ),
+            models.CheckConstraint(
+                condition=Q(status=OperationStatus.FAILED) | Q(triage=Triage.NONE),
+                name="operation_triage_only_when_failed",
+                violation_error_message="Only a failure can be triaged.",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease_until__isnull=True, worker="")
+                | Q(
+                    kind=Kind.SCHEMA_REGISTRATION,
+                    status=OperationStatus.INPROGRESS,
+                    started_at__isnull=False,
+                ),
+                name="operation_lease_only_while_running",
+                violation_error_message="Only a running registration is held by a worker.",
+            ),
+        ]
+        indexes = [
+            # the API's list of one connection: newest first, pages by key
+            models.Index(fields=["connection", "id"], name="operation_by_connection"),
+            # the dashboard's list of one status
+            models.Index(fields=["status", "id"], name="operation_by_status"),
+            # the worker's claim
+            models.Index(
+                fields=["run_after", "id"],
+                name="operation_claimable",
+                condition=Q(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS),
+            ),
+            # what needs a person
+            models.Index(
+                fields=["connection", "id"],
+                name="operation_open_failures",
+                condition=Q(triage=Triage.OPEN),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.graph_id
+
+    @property
+    def error(self) -> dict[str, Any] | None:
+        """The publicError with the members that were given, None when there is none."""
+        members = {
+            member: getattr(self, column)
+            for member, column in ERROR_COLUMNS.items()
+            if getattr(self, column) is not None
+        }
+        return members or None
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.status in TERMINAL
+
+    @property
+    def is_workers(self) -> bool:
+        """Whether our worker runs it, as opposed to another service that reports it."""
+        return self.kind == Kind.SCHEMA_REGISTRATION
+
+    @property
+    def can_be_retried(self) -> bool:
+        """A finished failure of our worker; what is retried is the payload, as a new operation."""
+        return self.is_workers and self.status == OperationStatus.FAILED
+
+    @property
+    def registered(self) -> Schema | None:
+        """The schema version that this operation brought into force."""
+        return getattr(self, "registered_schema", None)
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a Change keeps of an operation: Graph's members."""
+        return {"status": OperationStatus(self.status).word, "error": self.error}
+
+    def move(
+        self,
+        actor: Actor,
+        *,
+        status: OperationStatus | None = None,
+        error: dict[str, Any] | None | Keep = KEEP,
+        note: str = "",
+    ) -> bool:
+        """Move to ``status`` (None: stay) and give the error (KEEP: none was sent).
+
+        Returns False when nothing would change, as for an object that was read and sent back.
+        Raises InvalidRequest for an error without ``failed``; InvalidStateTransition for a move
+        that MOVES does not have or an error that is already fixed; OperationInProgress for an
+        unfinished operation of our worker (by hand it may be failed, never completed);
+        ItemNotFound when it was deleted meanwhile. Whoever comes second gets the named refusal.
+        """
+        with transaction.atomic():
+            current = type(self).objects.select_for_update().filter(pk=self.pk).first()
+            if current is None:
+                raise ItemNotFound("ConnectionOperation")
+            current.connection = self.connection
+            changed = current._apply_move(actor, status, error, note)
+        if changed:
+            self.refresh_from_db()
+        return changed
+
+    def _apply_move(
+        self,
+        actor: Actor,
+        status: OperationStatus | None,
+        error: dict[str, Any] | None | Keep,
+        note: str,
+    ) -> bool:
+        old = OperationStatus(self.status)
+        new = old if status is None else status
+        if new == old and (error is KEEP or error == self.error):
+            return False
+        given = None if error is KEEP else error
+        assert not isinstance(given, Keep)
+        check_error_fits(new, given)
+        self._check_move(actor, old, new, given)
+        before = self.snapshot()
+        now = timezone.now()
+        columns = outcome_columns(new, given, now)
+        if new == old:  # a failure gets its error; it failed when it failed
+            columns = error_columns(given)
+        elif self.started_at is None:
+            columns["started_at"] = now
+        unchanged = type(self).objects.filter(pk=self.pk, status=old, changed_at=self.changed_at)
+        if not unchanged.update(changed_at=now, **columns):
+            raise InvalidStateTransition(
+                f"Operation '{self.graph_id}' was changed by somebody else just now.",
+                target="status",
+            )
+        for column, value in columns.items():
+            setattr(self, column, value)
+        action = {
+            OperationStatus.COMPLETED: Action.OPERATION_COMPLETED,
+            OperationStatus.FAILED: Action.OPERATION_FAILED,
+        }.get(new, Action.OPERATION_UPDATED)
+        Change.record(
+            actor,
+            action if new != old else Action.OPERATION_UPDATED,
+            operation=self,
+            before=before,
+            after=self.snapshot(),
+            note=note,
+        )
+        if new == OperationStatus.COMPLETED:
+            self.supersede_failures(actor)
+        return True
+
+    def _check_move(
+        self, actor: Actor, old: OperationStatus, new: OperationStatus, error: dict | None
+    ) -> None:
+        if self.is_workers and not self.is_terminal:
+            by_hand = actor.channel in (Channel.ADMIN, Channel.DASHBOARD)
+            if not (by_hand and new == OperationStatus.FAILED):
+                raise OperationInProgress(
+                    f"Operation '{self.graph_id}' is run by the worker and is not finished.",
+                    target="status",
+                    operationId=self.graph_id,
+                )
+        elif new == old:
+            if error is None or self.error is not None:
+                raise InvalidStateTransition(
+                    f"The error of operation '{self.graph_id}' is final.", target="error"
+                )
+        elif new not in MOVES[old]:
+            raise InvalidStateTransition(
+                f"Property 'status' cannot change from '{old.word}' to '{new.word}'.",
+                target="status",
+                status=old.word,
+            )
+
+    def supersede_failures(self, actor: Actor) -> None:
+        """Earlier open failures of the same kind need nobody any more: this one succeeded."""
+        failures = list(
+            type(self)
+            .objects.open_failures()
+            .filter(connection_id=self.connection_id, kind=self.kind, pk__lt=self.pk)
+        )
+        for failure in failures:
+            failure.connection = self.connection
+            updated = type(self).objects.filter(pk=failure.pk, triage=Triage.OPEN)
+            if updated.update(triage=Triage.SUPERSEDED, changed_at=timezone.now()):
+                Change.record(
+                    actor,
+                    Action.OPERATION_SUPERSEDED,
+                    operation=failure,
+                    before={"triage": Triage.OPEN},
+                    after={"triage": Triage.SUPERSEDED},
+                    note=f"by {self.graph_id}",
+                )
+
+    def acknowledge(self, actor: Actor, note: str = "") -> bool:
+        """Take an open failure off the list of what needs a person. False if it was not open."""
+        with transaction.atomic():
+            opened = type(self).objects.filter(pk=self.pk, triage=Triage.OPEN)
+            updated = opened.update(
+                triage=Triage.ACKNOWLEDGED, triage_note=note, changed_at=timezone.now()
+            )
+            if updated:
+                Change.record(
+                    actor,
+                    Action.OPERATION_ACKNOWLEDGED,
+                    operation=self,
+                    before={"triage": Triage.OPEN},
+                    after={"triage": Triage.ACKNOWLEDGED},
+                    note=note,
+                )
+        self.refresh_from_db()
+        return bool(updated)
+
+    def remove(self, actor: Actor) -> None:
+        """Delete it. Raises OperationInProgress while our worker has not finished it, ItemNotFound
+        when it is gone already."""
+        with transaction.atomic():
+            current = type(self).objects.select_for_update().filter(pk=self.pk).first()
+            if current is None:
+                raise ItemNotFound("ConnectionOperation")
+            if current.is_workers and not current.is_terminal:
+                raise OperationInProgress(
+                    f"Operation '{self.graph_id}' is run by the worker and is not finished. It "
+                    "can be deleted when it is.",
+                    operationId=self.graph_id,
+                )
+            current.connection = self.connection
+            Change.record(
+                actor, Action.OPERATION_DELETED, operation=current, before=current.snapshot()
+            )
+            current.delete()

@@ -1,0 +1,61 @@
+"""OutcomeRule: lets the next registrations fail, so that a team can rehearse a failure."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import F, Q
+
+from operations.errors import InvalidRequest
+from operations.models.connection import ExternalConnection
+from operations.public_error import parse_public_error
+
+
+def validate_public_error(document: object) -> None:
+    """The rules of publicError as a model validator."""
+    try:
+        parse_public_error(document)
+    except InvalidRequest as refusal:
+        raise ValidationError([fault.message for fault in refusal.faults]) from None
+
+
+class OutcomeRule(models.Model):
+    """The next ``remaining`` registrations (of one connection, or of any) fail with ``error``."""
+
+    connection = models.ForeignKey(
+        ExternalConnection,
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="outcome_rules",
+        help_text="Empty: the next registrations of any connection.",
+    )
+    remaining = models.PositiveIntegerField(
+        default=1, help_text="How many more registrations fail."
+    )
+    error = models.JSONField(
+        validators=[validate_public_error],
+        help_text='A publicError, such as {"code": "QuotaExceeded", "message": "…"}.',
+    )
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"next {self.remaining} of {self.connection or 'any connection'} fail"
+
+    @classmethod
+    def consume(cls, connection: ExternalConnection) -> dict | None:
+        """The error that the next registration of this connection shall fail with, if any.
+
+        A rule for the connection comes before one for all. Call it in the transaction that ends
+        the operation, so that a rule is used up exactly when a failure was written.
+        """
+        rules = cls.objects.filter(
+            Q(connection=connection) | Q(connection=None), remaining__gt=0
+        ).order_by(F("connection").asc(nulls_last=True), "id")
+        for rule in rules:
+            still_there = cls.objects.filter(pk=rule.pk, remaining__gt=0)
+            if still_there.update(remaining=F("remaining") - 1):
+                return parse_public_error(rule.error)
+        return None

@@ -1,0 +1,399 @@
+"""Asynchronous work: both ends of the 202.
+
+``request_registration`` and ``retry`` put a row in; that row is the job. A worker ``claim``s it,
+holds a lease that it ``renew``s while the registration takes its time, and ``finish``es it: the
+schema in force and the operation completed are one transaction. Deleting a connection is
+``request_deletion`` here and ``purge_step`` in the worker.
+
+Every write after the claim is fenced by worker and attempt number, so a worker that slept past its
+lease changes nothing. Times are the database's, so the clocks of several machines do not matter.
+No transaction waits or works inside.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Q, Value
+from django.db.models.functions import Coalesce, Now
+
+from operations.errors import (
+    InvalidRequest,
+    InvalidStateTransition,
+    ItemNotFound,
+    OperationInProgress,
+)
+from operations.models import (
+    Action,
+    Actor,
+    Change,
+    ConnectionOperation,
+    ConnectionState,
+    ExternalConnection,
+    Kind,
+    OperationStatus,
+    OutcomeRule,
+    Schema,
+)
+from operations.models.operation import outcome_columns
+from operations.schema_rules import read_schema
+
+log = logging.getLogger(__name__)
+
+#: States in which a schema may be registered or updated (graph-contract 2.3).
+REGISTRABLE = (ConnectionState.DRAFT, ConnectionState.READY)
+PURGE_BATCH = 500
+
+
+def _in(seconds: float) -> models.expressions.Combinable:
+    """The database's time, so many seconds from now."""
+    return models.ExpressionWrapper(
+        Now() + Value(timedelta(seconds=seconds)), output_field=models.DateTimeField()
+    )
+
+
+# Asking for work ---------------------------------------------------------------------------------
+
+
+def request_registration(
+    connection: ExternalConnection, document: object, actor: Actor, *, beta: bool = False
+) -> ConnectionOperation:
+    """Check a schema against every rule and queue its registration.
+
+    Raises InvalidRequest with all faults, InvalidStateTransition when the connection's state
+    forbids it, OperationInProgress naming the registration that is unfinished.
+    """
+    in_force = connection.schema_in_force
+    schema, faults = read_schema(document, in_force.document if in_force else None, beta=beta)
+    if faults:
+        raise InvalidRequest(faults)
+    return _enqueue(connection, schema, actor, Action.OPERATION_REQUESTED)
+
+
+def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> ConnectionOperation:
+    """Ask again for what a failed registration asked for: a new operation, linked to the old one.
+
+    Raises InvalidStateTransition for an operation that is not a failed registration, and what
+    ``request_registration`` raises.
+    """
+    if not operation.can_be_retried:
+        raise InvalidStateTransition(
+            f"Operation '{operation.graph_id}' cannot be retried: only a failed registration can."
+        )
+    connection = operation.connection
+    in_force = connection.schema_in_force
+    schema, faults = read_schema(
+        operation.payload, in_force.document if in_force else None, beta=True
+    )
+    if faults:
+        raise InvalidRequest(faults)
+    return _enqueue(
+        connection, schema, actor, Action.OPERATION_RETRIED, retry_of=operation, note=note
+    )
+
+
+def _enqueue(
+    connection: ExternalConnection,
+    schema: dict,
+    actor: Actor,
+    action: Action,
+    *,
+    retry_of: ConnectionOperation | None = None,
+    note: str = "",
+) -> ConnectionOperation:
+    try:
+        with transaction.atomic():
+            # The lock keeps a deletion from slipping in between the look and the insert.
+            alive = ExternalConnection.objects.alive().select_for_update()
+            current = alive.filter(pk=connection.pk).first()
+            if current is None:
+                raise ItemNotFound("Connection")
+            if current.state not in REGISTRABLE:
+                state = ConnectionState(current.state).word
+                raise InvalidStateTransition(
+                    f"Connection '{current.graph_id}' is in state '{state}'. A schema can be "
+                    "registered in state 'draft' and updated in state 'ready'.",
+                    target="state",
+                    state=state,
+                )
+            operation = ConnectionOperation.objects.create(
+                connection=current,
+                kind=Kind.SCHEMA_REGISTRATION,
+                status=OperationStatus.INPROGRESS,
+                payload=schema,
+                requested_by=actor.name[:200],
+                requested_app_id=actor.app_id,
+                request_id=actor.request_id[:64],
+                retry_of=retry_of,
+                run_after=Now(),
+            )
+            Change.record(
+                actor,
+                action,
+                operation=operation,
+                after={**operation.snapshot(), "retryOf": retry_of.graph_id if retry_of else None},
+                note=note,
+            )
+    except IntegrityError:
+        running = connection.operations.worker_unfinished().first()
+        if running is None:
+            raise
+        raise OperationInProgress(
+            f"A schema registration of connection '{connection.graph_id}' is unfinished: "
+            f"operation '{running.graph_id}'. Wait for it to complete or fail.",
+            operationId=running.graph_id,
+        ) from None
+    operation.refresh_from_db()
+    return operation
+
+
+# Doing the work ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An operation that a worker holds: until its lease ends, under this attempt number."""
+
+    operation_key: int
+    attempt: int
+    worker: str
+    wait: float  # seconds until the registration has taken its time
+
+    def fence(self) -> Q:
+        return Q(
+            pk=self.operation_key,
+            worker=self.worker,
+            attempt=self.attempt,
+            status=OperationStatus.INPROGRESS,
+        )
+
+
+def claim(worker: str) -> Claim | None:
+    """Take the operation that has waited longest: a queued one, or one whose worker fell silent.
+
+    One whose attempts are used up is failed with an error that says so, and the next is taken.
+    Returns None when nothing is to be done.
+    """
+    while True:
+        with transaction.atomic():
+            operation = _lock(
+                ConnectionOperation.objects.worker_unfinished()
+                .filter(run_after__lte=Now())
+                .filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+                .select_related("connection")
+                .annotate(database_now=Now())
+                .order_by("run_after", "id")
+            ).first()
+            if operation is None:
+                return None
+            if operation.attempt >= settings.OPERATION_ATTEMPTS:
+                _give_up(operation, Actor.worker(worker))
+                continue
+            return _take(operation, worker)
+
+
+def renew(worker: str) -> int:
+    """Extend the leases of everything that this worker holds. Returns how many."""
+    held = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
+    return held.update(lease_until=_in(settings.OPERATION_LEASE))
+
+
+def finish(held: Claim) -> bool:
+    """Bring the schema into force and complete the operation, or fail it if a rule says so.
+
+    Both in one transaction. Returns False when the operation is no longer ours: another worker
+    took it over, an administrator failed it, or the connection is being deleted.
+    """
+    actor = Actor.worker(held.worker)
+    with transaction.atomic():
+        operation = (
+            ConnectionOperation.objects.select_for_update(of=("self",))
+            .select_related("connection")
+            .filter(held.fence(), connection__deleting_since=None)
+            .first()
+        )
+        if operation is None:
+            return False
+        rehearsed = OutcomeRule.consume(operation.connection)
+        if rehearsed is not None:
+            return _end(operation, held, OperationStatus.FAILED, rehearsed, actor)
+        if not _end(operation, held, OperationStatus.COMPLETED, None, actor):
+            return False
+        _bring_into_force(operation, actor)
+        operation.supersede_failures(actor)
+        return True
+
+
+def fail_attempt(held: Claim, reason: str) -> None:
+    """An attempt broke: back into the queue with a delay, or failed when it was the last one."""
+    with transaction.atomic():
+        operation = ConnectionOperation.objects.filter(held.fence()).first()
+        if operation is None:
+            return
+        if operation.attempt >= settings.OPERATION_ATTEMPTS:
+            _give_up(operation, Actor.worker(held.worker))
+            return
+        ConnectionOperation.objects.filter(held.fence()).update(
+            worker="", lease_until=None, run_after=_in(2**held.attempt), changed_at=Now()
+        )
+        Change.record(
+            Actor.worker(held.worker),
+            Action.OPERATION_HANDED_BACK,
+            operation=operation,
+            note=reason,
+        )
+
+
+def hand_back(held: Claim) -> None:
+    """A worker that stops gives an unfinished operation back; the attempt does not count."""
+    with transaction.atomic():
+        operation = ConnectionOperation.objects.filter(held.fence()).first()
+        returned = ConnectionOperation.objects.filter(held.fence()).update(
+            worker="", lease_until=None, attempt=F("attempt") - 1, changed_at=Now()
+        )
+        if operation and returned:
+            Change.record(
+                Actor.worker(held.worker), Action.OPERATION_HANDED_BACK, operation=operation
+            )
+
+
+def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
+    attempt = operation.attempt + 1
+    taken_over = bool(operation.worker)
+    ConnectionOperation.objects.filter(
+        pk=operation.pk, attempt=operation.attempt, status=OperationStatus.INPROGRESS
+    ).update(
+        worker=worker,
+        attempt=attempt,
+        lease_until=_in(settings.OPERATION_LEASE),
+        started_at=Coalesce("started_at", Now()),
+        changed_at=Now(),
+    )
+    Change.record(
+        Actor.worker(worker),
+        Action.OPERATION_TAKEN_OVER if taken_over else Action.OPERATION_STARTED,
+        operation=operation,
+        before={"worker": operation.worker} if taken_over else None,
+        after={"worker": worker, "attempt": attempt},
+    )
+    now: datetime = operation.database_now  # type: ignore[attr-defined]
+    due = (operation.started_at or now) + timedelta(seconds=settings.OPERATION_DURATION)
+    return Claim(operation.pk, attempt, worker, max(0.0, (due - now).total_seconds()))
+
+
+def _give_up(operation: ConnectionOperation, actor: Actor) -> None:
+    error = {
+        "code": "AttemptsExhausted",
+        "message": (
+            f"The registration was started {operation.attempt} times and never ended: each time "
+            "the worker stopped or broke before it could finish. Nothing was changed. Check the "
+            "worker's log, then retry."
+        ),
+    }
+    fence = Claim(operation.pk, operation.attempt, operation.worker, 0)
+    _end(operation, fence, OperationStatus.FAILED, error, actor)
+
+
+def _end(
+    operation: ConnectionOperation,
+    held: Claim,
+    status: OperationStatus,
+    error: dict | None,
+    actor: Actor,
+) -> bool:
+    before = operation.snapshot()
+    mine = ConnectionOperation.objects.filter(held.fence())
+    if not mine.update(changed_at=Now(), **outcome_columns(status, error, Now())):
+        return False
+    operation.refresh_from_db()
+    failed = status == OperationStatus.FAILED
+    Change.record(
+        actor,
+        Action.OPERATION_FAILED if failed else Action.OPERATION_COMPLETED,
+        operation=operation,
+        before=before,
+        after=operation.snapshot(),
+    )
+    return True
+
+
+def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
+    connection = operation.connection
+    latest = connection.schema_in_force
+    schema = Schema.objects.create(
+        connection=connection,
+        version=latest.version + 1 if latest else 1,
+        base_type=operation.payload["baseType"],
+        properties=operation.payload["properties"],
+        operation=operation,
+    )
+    draft = ExternalConnection.objects.filter(pk=connection.pk, state=ConnectionState.DRAFT)
+    became_ready = draft.update(state=ConnectionState.READY, changed_at=Now())
+    Change.record(
+        actor,
+        Action.SCHEMA_IN_FORCE,
+        operation=operation,
+        before={"state": "draft"} if became_ready else None,
+        after={"version": schema.version, **({"state": "ready"} if became_ready else {})},
+    )
+
+
+# Deleting a connection ---------------------------------------------------------------------------
+
+
+def request_deletion(connection: ExternalConnection, actor: Actor) -> None:
+    """Mark a connection as being deleted; purge it at once when it is small.
+
+    From then on the API answers 404 for it. A running registration is fenced off: its worker finds
+    the connection gone. Raises ItemNotFound when it is being deleted already.
+    """
+    with transaction.atomic():
+        alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
+        if not alive.update(deleting_since=Now()):
+            raise ItemNotFound("Connection")
+        Change.record(
+            actor,
+            Action.CONNECTION_DELETION_REQUESTED,
+            connection=connection,
+            before=connection.snapshot(),
+        )
+        rows = connection.operations.all()[: settings.PURGE_IN_REQUEST + 1].count()
+        if rows <= settings.PURGE_IN_REQUEST:
+            _purge(connection, actor)
+
+
+def purge_step(worker: str) -> bool:
+    """Delete one batch of a connection that is being deleted. False when there is none.
+
+    The row lock is the lease: it ends with the worker, and the next one goes on where it stopped.
+    """
+    with transaction.atomic():
+        deleting = ExternalConnection.objects.filter(deleting_since__isnull=False)
+        connection = _lock(deleting.order_by("deleting_since")).first()
+        if connection is None:
+            return False
+        batch = list(connection.operations.values_list("pk", flat=True)[:PURGE_BATCH])
+        if batch:
+            ConnectionOperation.objects.filter(pk__in=batch).delete()
+        else:
+            _purge(connection, Actor.worker(worker))
+        return True
+
+
+def _purge(connection: ExternalConnection, actor: Actor) -> None:
+    Change.record(actor, Action.CONNECTION_PURGED, connection=connection)
+    ExternalConnection.objects.filter(pk=connection.pk).delete()
+
+
+def _lock(rows: models.QuerySet) -> models.QuerySet:
+    """Lock what is read and pass over what others hold, where the database can lock rows.
+
+    SQLite cannot; its transactions take turns instead (BEGIN IMMEDIATE).
+    """
+    if transaction.get_connection().features.has_select_for_update_skip_locked:
+        return rows.select_for_update(skip_locked=True, of=("self",))
+    return rows

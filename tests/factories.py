@@ -1,0 +1,102 @@
+"""Plain factories: sensible defaults, keyword overrides, through the domain's own functions."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+
+from operations import provisioning
+from operations.models import (
+    Actor,
+    Application,
+    ConnectionOperation,
+    ConnectionState,
+    ExternalConnection,
+    OperationStatus,
+    OutcomeRule,
+)
+
+COMMAND = Actor.command("tests")
+WORKER = "test-worker"
+_numbers = itertools.count(1)
+
+
+def make_connection(graph_id: str | None = None, *, owner=None, **values) -> ExternalConnection:
+    """A draft connection. ``owner`` is an Application or None."""
+    number = next(_numbers)
+    actor = Actor(COMMAND.kind, COMMAND.name, COMMAND.channel, owner.app_id if owner else None)
+    state = values.pop("state", ConnectionState.DRAFT)
+    connection = ExternalConnection.objects.register(
+        actor,
+        graph_id=graph_id or f"connection{number}",
+        name=values.pop("name", f"Connection {number}"),
+        **values,
+    )
+    if state != ConnectionState.DRAFT:
+        ExternalConnection.objects.filter(pk=connection.pk).update(state=state)
+        connection.refresh_from_db()
+    return connection
+
+
+def a_property(name: str = "title", **values) -> dict:
+    return {"name": name, "type": "string", **values}
+
+
+def a_schema(*properties: dict) -> dict:
+    return {
+        "baseType": "microsoft.graph.externalItem",
+        "properties": list(properties)
+        or [a_property("title", isSearchable=True, isRetrievable=True, labels=["title"])],
+    }
+
+
+def request_registration(connection, document=None, actor=COMMAND) -> ConnectionOperation:
+    return provisioning.request_registration(connection, document or a_schema(), actor)
+
+
+def work_off(worker: str = WORKER) -> int:
+    """Do everything that waits, as ``run_operations --once`` does. Returns how many."""
+    done = 0
+    while held := provisioning.claim(worker):
+        provisioning.finish(held)
+        done += 1
+    while provisioning.purge_step(worker):
+        pass
+    return done
+
+
+def register_schema(connection, document=None) -> ConnectionOperation:
+    """A registration that completed."""
+    operation = request_registration(connection, document)
+    work_off()
+    operation.refresh_from_db()
+    connection.refresh_from_db()
+    return operation
+
+
+def fail_registration(connection, error=None, document=None) -> ConnectionOperation:
+    """A registration that an OutcomeRule let fail."""
+    OutcomeRule.objects.create(
+        connection=connection, error=error or {"code": "Rehearsed", "message": "Rehearsed failure."}
+    )
+    operation = request_registration(connection, document)
+    work_off()
+    operation.refresh_from_db()
+    return operation
+
+
+def report(connection, actor=COMMAND, **values) -> ConnectionOperation:
+    """An operation that another service reports; ``status`` may be a word."""
+    status = values.pop("status", OperationStatus.INPROGRESS)
+    if isinstance(status, str):
+        status = OperationStatus.from_word(status)
+    return ConnectionOperation.objects.report(connection, actor, status=status, **values)
+
+
+def make_application(*roles: str, name: str | None = None) -> Application:
+    """An application; its secret's text is ``application.secret_text``."""
+    application, secret = Application.objects.register(
+        COMMAND, name or f"app {uuid.uuid4().hex[:6]}", roles
+    )
+    application.secret_text = secret
+    return application
