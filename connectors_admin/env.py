@@ -15,7 +15,7 @@ _SWITCH = {"1": True, "true": True, "yes": True, "on": True} | {
 
 
 def switch(name: str, default: bool = False) -> bool:
-    """A true/false setting. Raises ImproperlyConfigured for any other word, so a typo is not a False."""
+    """A true/false setting. Any other word raises ImproperlyConfigured: a typo is not a False."""
     text = os.environ.get(name)
     if text is None:
         return default
@@ -26,7 +26,7 @@ def switch(name: str, default: bool = False) -> bool:
 
 
 def number(name: str, default: float, *, minimum: float = 0) -> float:
-    """A number setting. Raises ImproperlyConfigured naming the variable when it is none or too small."""
+    """A number setting. Raises ImproperlyConfigured, naming it, when it is none or too small."""
     text = os.environ.get(name, "").strip()
     if not text:
         return default

@@ -69,6 +69,8 @@ def _database() -> dict:
             "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
         } | options
         config["CONN_MAX_AGE"] = None
+        # tests use a file too: in memory, several connections would have no WAL and no waiting
+        config["TEST"] = {"NAME": str(private_folder(DATA_DIR) / "test.sqlite3")}
     else:
         pool = switch("DATABASE_POOL", str(options.pop("pool", "")).lower() == "true")
         if pool:
@@ -183,17 +185,8 @@ TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["operations.api.auth.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": [],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "operations.api.views.AnyMediaType",
-    "EXCEPTION_HANDLER": "operations.api.errors.exception_handler",
-    "UNAUTHENTICATED_USER": None,
-    "UNAUTHENTICATED_TOKEN": None,
-    "URL_FORMAT_OVERRIDE": None,
-}
+# How the Graph surface authenticates, negotiates and fails is said in operations.api.views.
+REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
 
 # Browser and transport --------------------------------------------------------------------------
 
@@ -205,11 +198,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_SUBDO
 SESSION_COOKIE_HTTPONLY = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_TRUSTED_ORIGINS = [
-    "{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))
-] if PUBLIC_URL else []
+CSRF_TRUSTED_ORIGINS = (
+    ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []
+)
 # What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 4_000_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
 
 # Logging ----------------------------------------------------------------------------------------
 

@@ -71,9 +71,9 @@ def find_connection(caller: Caller, graph_id: str, *, to_write: bool) -> Externa
     connection = connections.filter(lookup_id=graph_id.lower()).first()
     if connection is None:
         raise ItemNotFound("Connection")
-    if to_write and WRITE_ALL not in caller.roles:
-        if OWNED not in caller.roles or not connection.managed:
-            raise NotOwner(connection.graph_id)
+    may_write = WRITE_ALL in caller.roles or (OWNED in caller.roles and connection.managed)
+    if to_write and not may_write:
+        raise NotOwner(connection.graph_id)
     return connection
 
 

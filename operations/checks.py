@@ -1,1 +1,57 @@
 """System checks: unsafe or impossible combinations of settings, refused at start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.http.request import split_domain_port, validate_host
+
+LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "testserver"}
+
+
+@register(Tags.security)
+def check_exposure(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """What is harmless on one's own machine and is not when others can reach it."""
+    return list(_problems())
+
+
+def _problems() -> Iterator[CheckMessage]:
+    real_hosts = sorted(set(settings.ALLOWED_HOSTS) - LOOPBACK)
+    public = urlsplit(settings.PUBLIC_URL)
+    if settings.DEBUG and real_hosts:
+        yield Error(
+            f"DEBUG is on and ALLOWED_HOSTS lets others in ({', '.join(real_hosts)}).",
+            hint="Unset DEBUG: its error pages show settings and source.",
+            id="operations.E001",
+        )
+    if "*" in settings.ALLOWED_HOSTS and not settings.PUBLIC_URL and not settings.DEBUG:
+        yield Error(
+            "ALLOWED_HOSTS is * and PUBLIC_URL is not set, so a caller's Host header decides "
+            "what addresses the answers carry.",
+            hint="Name the hosts in ALLOWED_HOSTS, or set PUBLIC_URL.",
+            id="operations.E002",
+        )
+    public_host, _ = split_domain_port(public.netloc)
+    if settings.PUBLIC_URL and not validate_host(public_host, settings.ALLOWED_HOSTS):
+        yield Error(
+            f"The host of PUBLIC_URL ({public.netloc}) is not in ALLOWED_HOSTS.",
+            hint="Add it: every request to it would be a 400.",
+            id="operations.E003",
+        )
+    if public.scheme == "https" and not settings.SESSION_COOKIE_SECURE:
+        yield Error(
+            "PUBLIC_URL is https and SECURE_COOKIES is off.",
+            hint="Unset SECURE_COOKIES; it is on by itself with an https PUBLIC_URL.",
+            id="operations.E004",
+        )
+    if real_hosts and public.scheme != "https" and not settings.DEBUG:
+        yield Warning(
+            "Others can reach this service, and it is not told that it is behind TLS: bearer "
+            "tokens and passwords may travel in the clear.",
+            hint="Put a TLS proxy in front and set PUBLIC_URL to its https address.",
+            id="operations.W001",
+        )

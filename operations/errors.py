@@ -39,7 +39,7 @@ def invalid(path: str, rule: str) -> Fault:
 
 
 class GraphError(Exception):
-    """Base of all refusals. Subclasses fix ``status``, ``code`` and, where it is constant, the text."""
+    """Base of all refusals. A subclass fixes ``status``, ``code`` and, if constant, the text."""
 
     status = 500
     code = "UnknownError"
@@ -186,7 +186,7 @@ class UnknownSegment(GraphError):
     """No such path below a version root. Graph's text; the status is our choice."""
 
     status = 404
-    code = "BadRequest"
+    code = "ResourceNotFound"
 
     def __init__(self, segment: str):
         self.message = f"Resource not found for the segment '{segment}'."

@@ -13,8 +13,10 @@ No transaction waits or works inside.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
@@ -46,7 +48,8 @@ log = logging.getLogger(__name__)
 
 #: States in which a schema may be registered or updated (graph-contract 2.3).
 REGISTRABLE = (ConnectionState.DRAFT, ConnectionState.READY)
-PURGE_BATCH = 500
+#: Rows that one statement or one short transaction handles at the most.
+BATCH = 500
 
 
 def _in(seconds: float) -> models.expressions.Combinable:
@@ -94,6 +97,15 @@ def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> Conne
     return _enqueue(
         connection, schema, actor, Action.OPERATION_RETRIED, retry_of=operation, note=note
     )
+
+
+def readable_schema(connection: ExternalConnection) -> dict | None:
+    """The schema in force, or the one whose first registration is running, or None."""
+    in_force = connection.schema_in_force
+    if in_force:
+        return in_force.document
+    running = connection.operations.worker_unfinished().first()
+    return running.payload if running else None
 
 
 def _enqueue(
@@ -196,10 +208,16 @@ def claim(worker: str) -> Claim | None:
             return _take(operation, worker)
 
 
-def renew(worker: str) -> int:
-    """Extend the leases of everything that this worker holds. Returns how many."""
-    held = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
-    return held.update(lease_until=_in(settings.OPERATION_LEASE))
+def renew(worker: str, held: Iterable[Claim]) -> int:
+    """Extend the leases of what this worker has in hand. Returns how many are still its own."""
+    keys = [claim.operation_key for claim in held]
+    mine = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
+    return sum(
+        mine.filter(pk__in=keys[start : start + BATCH]).update(
+            lease_until=_in(settings.OPERATION_LEASE)
+        )
+        for start in range(0, len(keys), BATCH)
+    )
 
 
 def finish(held: Claim) -> bool:
@@ -324,11 +342,12 @@ def _end(
 def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
     connection = operation.connection
     latest = connection.schema_in_force
+    payload: dict[str, Any] = operation.payload or {}
     schema = Schema.objects.create(
         connection=connection,
         version=latest.version + 1 if latest else 1,
-        base_type=operation.payload["baseType"],
-        properties=operation.payload["properties"],
+        base_type=payload["baseType"],
+        properties=payload["properties"],
         operation=operation,
     )
     draft = ExternalConnection.objects.filter(pk=connection.pk, state=ConnectionState.DRAFT)
@@ -376,7 +395,7 @@ def purge_step(worker: str) -> bool:
         connection = _lock(deleting.order_by("deleting_since")).first()
         if connection is None:
             return False
-        batch = list(connection.operations.values_list("pk", flat=True)[:PURGE_BATCH])
+        batch = list(connection.operations.values_list("pk", flat=True)[:BATCH])
         if batch:
             ConnectionOperation.objects.filter(pk__in=batch).delete()
         else:

@@ -1,4 +1,4 @@
-"""``microsoft.graph.publicError``: may this document be kept as an error. Pure; all faults at once."""
+"""``microsoft.graph.publicError``: may this be kept as an error. Pure; all faults at once."""
 
 from __future__ import annotations
 
@@ -89,4 +89,3 @@ def _details(entries: object, path: str, faults: list[Fault]) -> list[dict[str, 
         _members(entry, f"{path}/{index}", faults, with_details=False)
         for index, entry in enumerate(entries)
     ]
-

@@ -44,9 +44,11 @@ SENTINEL = "unknownFutureValue"
 
 DATE_LABELS = {"createdDateTime", "lastModifiedDateTime", "closedDate", "dueDate"}
 NUMBER_LABELS = {"numberOfReactions", "priorityNormalized"}
-PERSON_LABELS = {"createdBy", "lastModifiedBy", "authors", "assignedToPeople", "closedBy"} | {
-    "reportedBy"
-} | {label for label in LABELS_ABOVE_SENTINEL if label.startswith("person")}
+PERSON_LABELS = (
+    {"createdBy", "lastModifiedBy", "authors", "assignedToPeople", "closedBy"}
+    | {"reportedBy"}
+    | {label for label in LABELS_ABOVE_SENTINEL if label.startswith("person")}
+)
 TEXT_TYPES = {"string", "stringCollection"}
 
 FLAGS = ("isSearchable", "isQueryable", "isRetrievable", "isRefinable")
@@ -59,7 +61,7 @@ _IMPORTANCE_WORDS = {word.casefold(): word for word in IMPORTANCE}
 
 
 def types_for_label(label: str) -> set[str]:
-    """The property types that a label may stand on (our choice; Graph only says they must match)."""
+    """The types that a label may stand on (our choice; Graph only says they must match)."""
     if label in DATE_LABELS:
         return {"dateTime"}
     if label in NUMBER_LABELS:
@@ -249,9 +251,7 @@ class _PropertyReader:
 
     def masked_labels(self) -> list[str]:
         """The stored labels that a v1.0 caller saw as unknownFutureValue and sends back."""
-        return [
-            label for label in self.stored.get("labels", []) if label in LABELS_ABOVE_SENTINEL
-        ]
+        return [label for label in self.stored.get("labels", []) if label in LABELS_ABOVE_SENTINEL]
 
     def flag(self, member: str) -> bool | None:
         value = self.entry.get(member)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from operations.middleware import GetResponse
 
 ROOT = re.compile(r"^/+(v1\.0|beta)(?=/|$)", re.IGNORECASE)
+#: Path segments that are names and not keys, matched in any case.
+NAMES = {
+    name.lower(): name
+    for name in (
+        "v1.0 beta external connections operations schema items groups members quota activities "
+        "$count $batch $metadata"
+    ).split()
+}
 KEY_IN_PARENTHESES = re.compile(r"^([A-Za-z]+)\((?:'((?:[^']|'')*)'|([A-Za-z0-9._~-]+))\)$")
 
 
@@ -18,9 +27,9 @@ def is_api_path(path: str) -> bool:
 
 
 def canonical_path(path: str) -> str:
-    """One form for all: single slashes, no slash at the end, keys as segments.
+    """One form for all: single slashes, none at the end, keys as segments, names in Graph's case.
 
-    ``/v1.0//connections('contosohr')/`` becomes ``/v1.0/connections/contosohr``. Two quotes inside
+    ``/v1.0//Connections('contosohr')/`` becomes ``/v1.0/connections/contosohr``. Two quotes inside
     a key are one (OData 4.01 URL conventions). The Python SDK sends the doubled slash by default.
     """
     segments: list[str] = []
@@ -33,7 +42,19 @@ def canonical_path(path: str) -> str:
             segments += [keyed.group(1), bare if quoted is None else quoted.replace("''", "'")]
         else:
             segments.append(segment)
+    # root, then external or not, then name and key in turn; a key is never touched
+    first = 2 if len(segments) > 1 and segments[1].lower() == "external" else 1
+    for position, segment in enumerate(segments):
+        if position < first or (position - first) % 2 == 0 or segment.startswith("$"):
+            segments[position] = NAMES.get(segment.lower(), segment)
     return "/" + "/".join(segments)
+
+
+def base_url(request: HttpRequest) -> str:
+    """The address that the client used, or PUBLIC_URL; no slash at the end."""
+    if settings.PUBLIC_URL:
+        return settings.PUBLIC_URL
+    return request.build_absolute_uri(request.META.get("SCRIPT_NAME", "") or "/").rstrip("/")
 
 
 class GraphPathMiddleware:

@@ -34,17 +34,13 @@ def validate_roles(roles: object) -> None:
         raise ValidationError("Roles must be a list of role names.")
     unknown = [role for role in roles if role not in ROLES]
     if unknown:
-        raise ValidationError(
-            f"Unknown role: {', '.join(unknown)}. Roles are: {', '.join(ROLES)}."
-        )
+        raise ValidationError(f"Unknown role: {', '.join(unknown)}. Roles are: {', '.join(ROLES)}.")
     if len(set(roles)) != len(roles):
         raise ValidationError("A role is granted once.")
 
 
 class ApplicationManager(models.Manager["Application"]):
-    def register(
-        self, actor: Actor, name: str, roles: Sequence[str]
-    ) -> tuple[Application, str]:
+    def register(self, actor: Actor, name: str, roles: Sequence[str]) -> tuple[Application, str]:
         """Create an application with one secret; the secret is returned now and never again.
 
         Raises ValidationError for a blank name or an unknown role.

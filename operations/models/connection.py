@@ -118,7 +118,7 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
 
 
 class ExternalConnection(models.Model):
-    """``microsoft.graph.externalConnectors.externalConnection``, one row per incarnation of an id."""
+    """``microsoft.graph.externalConnectors.externalConnection``: a row per incarnation of an id."""
 
     graph_id = models.CharField("id", max_length=32, validators=[validate_connection_id])
     lookup_id = models.GeneratedField(
@@ -216,13 +216,15 @@ class ExternalConnection(models.Model):
         """Set the members given, leave the others. Returns whether anything changed.
 
         Raises InvalidStateTransition for an obsolete connection (graph-contract 2.3: it can only
-        be read and deleted) and ItemNotFound when it was deleted meanwhile.
+        be read and deleted), unless ``state`` takes it out of that state, which only an
+        administrator does; ItemNotFound when it was deleted meanwhile.
         """
         with transaction.atomic():
             current = type(self).objects.alive().select_for_update().filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
-            if current.state == ConnectionState.OBSOLETE:
+            stays = values.get("state", current.state) == ConnectionState.OBSOLETE
+            if current.state == ConnectionState.OBSOLETE and stays:
                 raise InvalidStateTransition(
                     f"Connection '{self.graph_id}' is obsolete. In this state it can only be "
                     "read and deleted.",

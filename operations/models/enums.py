@@ -1,4 +1,4 @@
-"""Graph's enumerations: the stored number is Graph's, the choice's label is the word on the wire."""
+"""Graph's enumerations: the number stored is Graph's, the label is the word on the wire."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.db import models
 
 
 class GraphEnum(models.IntegerChoices):
-    """An enumeration whose numbers order it (``$orderby``) and whose labels are the wire's words."""
+    """Numbers that order it (``$orderby``), labels that are the words on the wire."""
 
     @property
     def word(self) -> str:
@@ -16,7 +16,7 @@ class GraphEnum(models.IntegerChoices):
 
     @classmethod
     def from_word(cls, word: object) -> Self | None:
-        """The member for a word in any case (Graph's connectors take any), None for anything else."""
+        """The member for a word in any case, as Graph's connectors take it; None for all else."""
         if not isinstance(word, str):
             return None
         folded = word.casefold()

@@ -348,8 +348,12 @@ class ConnectionOperation(models.Model):
         return getattr(self, "registered_schema", None)
 
     def snapshot(self) -> dict[str, Any]:
-        """What a Change keeps of an operation: Graph's members."""
+        """What a Change keeps of an operation: the members that can change."""
         return {"status": OperationStatus(self.status).word, "error": self.error}
+
+    def graph(self) -> dict[str, Any]:
+        """The operation as Graph shows it: three members, ``error`` null unless it failed."""
+        return {"id": self.graph_id, **self.snapshot()}
 
     def move(
         self,
@@ -399,7 +403,11 @@ class ConnectionOperation(models.Model):
             columns = error_columns(given)
         elif self.started_at is None:
             columns["started_at"] = now
-        unchanged = type(self).objects.filter(pk=self.pk, status=old, changed_at=self.changed_at)
+        unchanged = type(self).objects.filter(pk=self.pk, status=old)
+        if new == old:
+            unchanged = unchanged.filter(
+                **{f"{column}__isnull": True for column in ERROR_COLUMNS.values()}
+            )
         if not unchanged.update(changed_at=now, **columns):
             raise InvalidStateTransition(
                 f"Operation '{self.graph_id}' was changed by somebody else just now.",

@@ -1,0 +1,56 @@
+# Each target is what a person would type; the first one of a machine also installs.
+PYTHON ?= python3
+PORT ?= 8000
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test test-browser test-clients check screenshots
+
+run: $(VENV)/.installed
+	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-browser: $(VENV)/.installed-browser
+	$(BIN)/python -m pytest -m browser $(ARGS)
+
+test-clients: $(VENV)/.installed-clients
+	$(BIN)/python -m pytest -m clients $(ARGS)
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	env DATA_DIR=$(VENV)/check SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
+	    PUBLIC_URL=https://connectors.example ALLOWED_HOSTS=connectors.example \
+	    SECURE_SSL_REDIRECT=true SECURE_HSTS_SUBDOMAINS=true \
+	    $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+screenshots: $(VENV)/.installed-browser
+	$(BIN)/python -m tests.screenshots docs/images
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.13"; exit 1; }
+	@echo "Making the environment in $(VENV) (the first time only) ..."
+	@$(PYTHON) -m venv $(VENV) || { \
+	    echo "Making a virtual environment failed. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@$(PIP) -e '.[postgres]'
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) -e '.[postgres,dev]'
+	@touch $@
+
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	@$(PIP) -e '.[postgres,dev,browser]'
+	@touch $@
+
+$(VENV)/.installed-clients: $(VENV)/.installed-dev
+	@$(PIP) -e '.[postgres,dev,clients]'
+	@touch $@

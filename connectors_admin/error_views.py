@@ -1,0 +1,38 @@
+"""Errors that Django answers itself: Graph's envelope below a version root, a page elsewhere."""
+
+from __future__ import annotations
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from operations.api.errors import refusal
+from operations.api.paths import is_api_path
+from operations.dashboard import errors as pages
+from operations.errors import GraphError, InvalidRequest, ItemNotFound, UnexpectedError
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api_path(request.path_info):
+        return refusal(InvalidRequest.of("BadRequest", str(exception), "request"), request)
+    return pages.bad_request(request, exception)
+
+
+def permission_denied(request: HttpRequest, exception: PermissionDenied) -> HttpResponse:
+    return pages.permission_denied(request, exception)
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if is_api_path(request.path_info):
+        return refusal(ItemNotFound("Resource"), request)
+    return pages.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    error: GraphError = UnexpectedError()
+    if is_api_path(request.path_info):
+        return refusal(error, request)
+    if "/oauth2/" in request.path_info:
+        return JsonResponse(
+            {"error": "server_error", "error_description": error.message}, status=500
+        )
+    return pages.server_error(request)

@@ -1,0 +1,25 @@
+"""Settings of the production web server; ``serve`` adds the address and the number of processes."""
+
+import os
+import signal
+
+from connectors_admin.processes import end_with_parent
+
+wsgi_app = "connectors_admin.wsgi:application"
+worker_class = "gthread"
+threads = 4
+keepalive = 75
+graceful_timeout = 8
+timeout = 60
+limit_request_line = 8190  # a long $filter
+limit_request_field_size = 16380  # a bearer token with many roles
+# gunicorn would take X-Forwarded-Proto from 127.0.0.1; only our own setting decides that.
+forwarded_allow_ips = ""
+forwarder_headers = ""
+secure_scheme_headers = {}  # type: ignore[var-annotated]
+control_socket_disable = True
+loglevel = "warning"
+
+
+def on_starting(server):
+    end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))

@@ -1,0 +1,290 @@
+"""How a hand edit reaches the domain, and how a refusal comes back as a sentence.
+
+A form asks the domain in a savepoint that is rolled back, so that every refusal is a form error
+and no rule is written twice. Whoever loses a race after that gets the refusal as a message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TypeVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import ModelAdmin, action
+from django.contrib.admin.actions import delete_selected as ask_before_deleting
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.paginator import Paginator
+from django.db import DataError, IntegrityError, models, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.utils.functional import cached_property
+from django.utils.text import capfirst
+
+from operations.access import person
+from operations.errors import GraphError
+from operations.models import Actor, Change, Channel
+
+#: One request works off so many rows; the rest is a click away.
+MAX_AT_ONCE = 500
+SENTENCES_SHOWN = 10
+COUNT_LIMIT = 10_000
+MEANWHILE = (
+    "The database refused this change, because what it refers to was changed or deleted meanwhile."
+)
+AskForm = TypeVar("AskForm", bound=forms.Form)
+REFUSALS = (GraphError, ValidationError, IntegrityError, DataError, ObjectDoesNotExist)
+
+
+def sentence(refusal: Exception) -> str:
+    """A refusal in words: the domain's own, or ours for what only the database knows."""
+    if isinstance(refusal, GraphError):
+        return str(refusal)
+    if isinstance(refusal, ValidationError):
+        return " ".join(refusal.messages)
+    return MEANWHILE
+
+
+def admin_actor(request: HttpRequest) -> Actor:
+    return person(request, Channel.ADMIN)
+
+
+class DomainForm(forms.ModelForm):
+    """A form whose saving is a domain function, ``apply``, and whose refusals are form errors."""
+
+    actor: ClassVar[Actor]  # of the request, set by DomainAdmin.get_form
+    #: which form field a GraphError's target is about
+    field_of_target: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            # What was edited is told from what was shown, not from what is stored by now: nobody
+            # puts back a value that somebody else has set meanwhile.
+            field.show_hidden_initial = True
+
+    def apply(self) -> models.Model:
+        """Do what the form says through the domain, and return the row."""
+        raise NotImplementedError
+
+    def given(self) -> dict[str, Any]:
+        """The values that differ from what was shown."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if not self.is_bound or self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.apply()
+                transaction.set_rollback(True)
+        except REFUSALS as refusal:
+            field = self.field_of_target.get(getattr(refusal, "target", None) or "")
+            self.add_error(field if field in self.fields else None, sentence(refusal))
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than COUNT_LIMIT: on a large table a full count is what takes the time."""
+
+    @cached_property
+    def count(self) -> int:
+        rows: Any = self.object_list
+        return rows[:COUNT_LIMIT].count()
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count >= COUNT_LIMIT
+
+
+class QuietAdmin(ModelAdmin):
+    """Lists that stay quick on large tables, and actions that say what became of each row."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_max_show_all = 0
+
+    def for_each(
+        self,
+        request: HttpRequest,
+        queryset: models.QuerySet,
+        do: Callable[[Any], str | None],
+        *,
+        done: str,
+    ) -> None:
+        """Do something to each row, each in its own transaction, and say what became of it.
+
+        ``do`` returns None when it did it and a sentence when there was nothing to do; a refusal
+        is an exception.
+        """
+        chosen = list(queryset[: MAX_AT_ONCE + 1])
+        count, skipped, refused = 0, [], []
+        for obj in chosen[:MAX_AT_ONCE]:
+            label = str(obj)
+            try:
+                with transaction.atomic():
+                    reason = do(obj)
+            except REFUSALS as refusal:
+                refused.append(f"{label}: {sentence(refusal)}")
+            else:
+                if reason is None:
+                    count += 1
+                else:
+                    skipped.append(f"{label}: {reason}")
+        if count:
+            self.message_user(request, f"{count} {done}.", messages.SUCCESS)
+        if skipped:
+            self.message_user(request, _tally("skipped", skipped), messages.WARNING)
+        if refused:
+            self.message_user(request, _tally("refused", refused), messages.ERROR)
+        if len(chosen) > MAX_AT_ONCE:
+            self.message_user(
+                request,
+                f"Only the first {MAX_AT_ONCE} were worked on. Repeat the action for the rest.",
+                messages.WARNING,
+            )
+
+    def ask(
+        self,
+        request: HttpRequest,
+        queryset: models.QuerySet,
+        form: forms.Form,
+        *,
+        action: str,
+        question: str,
+        button: str,
+    ) -> TemplateResponse:
+        """The page between choosing an action and doing it."""
+        chosen = list(queryset[:MAX_AT_ONCE])
+        context = {
+            **self.admin_site.each_context(request),
+            "title": question,
+            "subtitle": None,
+            "opts": self.opts,
+            "media": self.media,
+            "chosen": chosen,
+            "form": form,
+            "action": action,
+            "button": button,
+            "action_checkbox_name": ACTION_CHECKBOX_NAME,
+        }
+        return TemplateResponse(request, "admin/operations/ask.html", context)
+
+
+class DomainAdmin(QuietAdmin):
+    """An admin whose rows are changed by domain functions only."""
+
+    form: type[DomainForm]
+    actions: tuple[str, ...] = ("delete_selected",)
+    object_history_template = "admin/operations/object_history.html"
+
+    def remove(self, actor: Actor, obj: Any) -> None:
+        """Delete a row through the domain."""
+        raise NotImplementedError
+
+    def what_goes_along(self, objects: list[Any]) -> list[str]:
+        """Sentences for the page that asks before deleting."""
+        return []
+
+    def changes_of(self, obj: Any) -> models.QuerySet[Change] | None:
+        """The recorded history of a row, newest first; None when there is none to show."""
+        return None
+
+    # Adding and changing ---------------------------------------------------------------------
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> type[DomainForm]:
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.actor = admin_actor(request)  # a class of this request's own
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.pk = form.apply().pk
+        obj.refresh_from_db()
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._guarded(request, super().changeform_view, *args, **kwargs)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict | None = None
+    ) -> HttpResponse:
+        obj = self.get_object(request, object_id)
+        changes = self.changes_of(obj) if obj else None
+        shown = None if changes is None else changes[:200]
+        return super().history_view(request, object_id, {"changes": shown, **(extra_context or {})})
+
+    def _guarded(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """The view runs in a transaction, so a refusal has undone all of it."""
+        try:
+            return view(request, *args, **kwargs)
+        except REFUSALS as refusal:
+            if request.method != "POST":
+                raise
+            self.message_user(request, sentence(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    # Deleting --------------------------------------------------------------------------------
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return self._guarded(request, super().delete_view, *args, **kwargs)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self.remove(admin_actor(request), obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: models.QuerySet) -> None:
+        actor = admin_actor(request)
+
+        def do(obj: Any) -> None:
+            self.log_deletions(request, queryset.filter(pk=obj.pk))
+            self.remove(actor, obj)
+
+        self.for_each(request, queryset, do, done="deleted")
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list, dict[str, int], set[str], list]:
+        """What the page names. Nothing is walked: a connection may hold a million operations."""
+        objects = list(objs[:MAX_AT_ONCE])
+        name = str(self.opts.verbose_name_plural)
+        shown = [f"{capfirst(self.opts.verbose_name)}: {obj}" for obj in objects]
+        return shown + self.what_goes_along(objects), {name: len(objects)}, set(), []
+
+    @action(permissions=["delete"], description="Delete selected %(verbose_name_plural)s")
+    def delete_selected(
+        self, request: HttpRequest, queryset: models.QuerySet
+    ) -> HttpResponse | None:
+        """Django's page that asks; then what was deleted and what was refused, by the row."""
+        if "post" in request.POST:
+            self.delete_queryset(request, queryset)
+            return None
+        return ask_before_deleting(self, request, queryset[:MAX_AT_ONCE])
+
+
+def answer(request: HttpRequest, form: type[AskForm]) -> AskForm:
+    """The form of the asking page: bound once it was sent."""
+    return form(request.POST if "post" in request.POST else None)
+
+
+class ReadOnlyAdmin(QuietAdmin):
+    """Rows that are looked at and never edited by hand."""
+
+    def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def _tally(word: str, sentences: Iterable[str]) -> str:
+    listed = list(sentences)
+    more = len(listed) - SENTENCES_SHOWN
+    rest = f" And {more} more." if more > 0 else ""
+    return f"{len(listed)} {word}. {' '.join(listed[:SENTENCES_SHOWN])}{rest}"

@@ -1,0 +1,36 @@
+"""JSON answers with Graph's content type."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpResponse
+
+
+def content_type(metadata: str = "minimal") -> str:
+    return (
+        f"application/json;odata.metadata={metadata};odata.streaming=true;"
+        "IEEE754Compatible=false;charset=utf-8"
+    )
+
+
+def answer(
+    data: Any, status: int = 200, *, metadata: str = "minimal", headers: Mapping[str, str] = {}
+) -> HttpResponse:
+    """``data`` as JSON. A text that UTF-8 cannot hold is escaped, so no answer fails on it."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    return HttpResponse(
+        text.encode("utf-8", "backslashreplace"),
+        status=status,
+        content_type=content_type(metadata),
+        headers=dict(headers),
+    )
+
+
+def empty(status: int, *, headers: Mapping[str, str] = {}) -> HttpResponse:
+    """No body, and no Content-Type: clients try to parse an empty body that claims to be JSON."""
+    response = HttpResponse(status=status, headers=dict(headers))
+    del response["Content-Type"]
+    return response

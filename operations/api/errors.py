@@ -1,0 +1,68 @@
+"""The one place that turns an exception into Graph's error envelope (graph-contract 4.1)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from rest_framework import exceptions, status
+
+from operations.api.answers import answer
+from operations.errors import GraphError, ItemNotFound, MethodNotAllowed, UnreadableBody
+
+
+def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
+    """The body: generic text outside, the useful code inside, both request ids."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.target is not None:
+        body["target"] = error.target
+    if error.details:
+        body["details"] = [
+            {"code": fault.code, "message": fault.message, "target": fault.target}
+            for fault in error.details
+        ]
+    inner: dict[str, Any] = {}
+    if error.inner_code:
+        inner["code"] = error.inner_code
+        inner["message"] = error.inner_message or error.message
+    body["innerError"] = {
+        **inner,
+        **error.inner,
+        "date": timezone.now().strftime("%Y-%m-%dT%H:%M:%S"),
+        "request-id": getattr(request, "request_id", ""),
+        "client-request-id": getattr(request, "client_request_id", ""),
+    }
+    return {"error": body}
+
+
+def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
+    """The whole answer for an error."""
+    return answer(envelope(error, request), error.status, headers=error.headers)
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
+    """DRF's hook. None leaves an unknown exception to Django: it logs it and calls handler500."""
+    error = _as_graph_error(exc, context["view"])
+    return refusal(error, context["request"]._request) if error else None
+
+
+def _as_graph_error(exc: Exception, view: Any) -> GraphError | None:
+    if isinstance(exc, GraphError):
+        if isinstance(exc, MethodNotAllowed):
+            exc.headers["Allow"] = ", ".join(view.allowed_methods)
+        return exc
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        return _as_graph_error(MethodNotAllowed(), view)
+    if isinstance(exc, Http404 | exceptions.NotFound):
+        return ItemNotFound("Resource")
+    if isinstance(exc, exceptions.ParseError):
+        return UnreadableBody()
+    if isinstance(exc, PermissionDenied | exceptions.APIException):
+        error = GraphError(str(exc))
+        error.status = getattr(exc, "status_code", status.HTTP_403_FORBIDDEN)
+        error.code = "Forbidden" if error.status == status.HTTP_403_FORBIDDEN else "BadRequest"
+        error.message = str(exc)
+        return error
+    return None

@@ -1,0 +1,147 @@
+"""Model -> Graph JSON. camelCase and ``@odata`` live here and in ``reading``, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from operations.models import (
+    ConnectionOperation,
+    ConnectionState,
+    ContentCategory,
+    ExternalConnection,
+)
+from operations.schema_rules import (
+    BETA_MEMBERS,
+    LABELS_ABOVE_SENTINEL,
+    SENTINEL,
+    TYPES_ABOVE_SENTINEL,
+)
+
+Json = dict[str, Any]
+
+OPERATION_MEMBERS = ("id", "status", "error")
+CONNECTION_MEMBERS = (
+    "id",
+    "name",
+    "description",
+    "state",
+    "configuration",
+    "activitySettings",
+    "searchSettings",
+    "connectorId",
+    "contentCategory",
+)
+BETA_CONNECTION_MEMBERS = (
+    *CONNECTION_MEMBERS,
+    "complianceSettings",
+    "enabledContentExperiences",
+    "ingestedItemsCount",
+)
+SCHEMA_MEMBERS = ("baseType", "properties")
+
+
+@dataclass(frozen=True)
+class Root:
+    """How the caller came in: server address, Graph version, and whether through ``/external``."""
+
+    server: str
+    version: str
+    external: bool
+
+    @property
+    def url(self) -> str:
+        return f"{self.server}/{self.version}"
+
+    @property
+    def beta(self) -> bool:
+        return self.version == "beta"
+
+    @property
+    def connections(self) -> str:
+        """The entity set as the caller addressed it."""
+        return "external/connections" if self.external else "connections"
+
+    def connection_url(self, graph_id: str) -> str:
+        return f"{self.url}/{self.connections}('{graph_id}')"
+
+    def operation_url(self, connection: ExternalConnection, graph_id: str) -> str:
+        """The created operation, with its key in parentheses: published middlewares follow any
+        Location that contains ``/operations/`` and wait for it to end."""
+        return f"{self.connection_url(connection.graph_id)}/operations('{graph_id}')"
+
+    def long_running_url(self, operation: ConnectionOperation) -> str:
+        """The Location of a 202: always under /external and with keys as segments, as Graph's."""
+        connection_id = operation.connection.graph_id
+        return f"{self.url}/external/connections/{connection_id}/operations/{operation.graph_id}"
+
+    def context(self, path: str, select: Sequence[str] = (), *, entity: bool) -> str:
+        """``@odata.context``: ``path`` is the collection below ``$metadata#``."""
+        columns = f"({','.join(select)})" if select else ""
+        return f"{self.url}/$metadata#{path}{columns}{'/$entity' if entity else ''}"
+
+    def context_below(self, connection: ExternalConnection, navigation: str) -> str:
+        """The context path of what a connection contains; always under external, as Graph's."""
+        return f"external/connections('{connection.graph_id}')/{navigation}"
+
+
+def operation_json(operation: ConnectionOperation) -> Json:
+    """``microsoft.graph.externalConnectors.connectionOperation``."""
+    return operation.graph()
+
+
+def connection_json(connection: ExternalConnection, root: Root) -> Json:
+    """``microsoft.graph.externalConnectors.externalConnection``."""
+    document: Json = {
+        "id": connection.graph_id,
+        "name": connection.name,
+        "description": connection.description,
+        "state": ConnectionState(connection.state).word,
+        "configuration": {
+            "authorizedAppIds": [str(app_id) for app_id in connection.authorized_app_ids]
+        },
+        "activitySettings": connection.activity_settings,
+        "searchSettings": connection.search_settings,
+        "connectorId": connection.connector_id or None,
+        "contentCategory": ContentCategory(connection.content_category).word,
+    }
+    if root.beta:
+        document |= {
+            "complianceSettings": connection.compliance_settings,
+            "enabledContentExperiences": connection.enabled_content_experiences or None,
+            "ingestedItemsCount": None if connection.state == ConnectionState.DRAFT else 0,
+        }
+    return document
+
+
+def schema_json(document: Json, root: Root, *, unmask: bool) -> Json:
+    """``microsoft.graph.externalConnectors.schema``.
+
+    Members of an enumeration above its sentinel read ``unknownFutureValue`` unless the caller
+    prefers to see them (graph-contract 2.7); v1.0 does not show beta attributes.
+    """
+    return {
+        "baseType": document["baseType"],
+        "properties": [
+            _property_json(prop, beta=root.beta, unmask=unmask) for prop in document["properties"]
+        ],
+    }
+
+
+def _property_json(prop: Json, *, beta: bool, unmask: bool) -> Json:
+    shown = {key: value for key, value in prop.items() if beta or key not in BETA_MEMBERS}
+    if beta:
+        shown = {"isExactMatchRequired": None, "rankingHint": None} | shown
+    if not unmask:
+        shown["labels"] = [
+            SENTINEL if label in LABELS_ABOVE_SENTINEL else label for label in prop["labels"]
+        ]
+        if prop["type"] in TYPES_ABOVE_SENTINEL:
+            shown["type"] = SENTINEL
+    return shown
+
+
+def pick(document: Json, select: Sequence[str]) -> Json:
+    """Only the selected members, in the entity's own order."""
+    return {key: value for key, value in document.items() if not select or key in select}

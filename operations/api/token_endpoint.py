@@ -1,0 +1,196 @@
+"""OAuth 2.0 client credentials in Entra's shape, its OpenID metadata and keys (graph-contract 5.2).
+
+Errors here have OAuth's own form and not Graph's envelope: that is what sign-in libraries read.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC, datetime
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from operations import tokens
+from operations.api.paths import base_url
+from operations.models import Application, ApplicationSecret
+
+#: A tenant may be named by its GUID or by one of these, as Entra's own words are.
+TENANT_NAMES = ("common", "organizations", "connectors-admin")
+
+
+class OAuthError(Exception):
+    """``error`` is OAuth's word, ``number`` the AADSTS number that goes with it in Entra."""
+
+    def __init__(self, error: str, number: int, description: str, status: int = 400):
+        super().__init__(description)
+        self.error = error
+        self.number = number
+        self.status = status
+
+
+@csrf_exempt
+def token(request: HttpRequest, tenant: str) -> HttpResponse:
+    """A bearer token for a client id and its secret."""
+    try:
+        if request.method != "POST":
+            raise OAuthError("invalid_request", 900561, "The endpoint only accepts POST.", 405)
+        _check_tenant(tenant)
+        application, secret = _client(request)
+        text, lifetime = tokens.issue_token(application, secret)
+    except OAuthError as refusal:
+        return _refuse(refusal, request)
+    ApplicationSecret.objects.filter(pk=secret.pk).update(last_used_at=timezone.now())
+    seconds = lifetime - 1
+    return _uncached(
+        JsonResponse(
+            {
+                "token_type": "Bearer",
+                "expires_in": seconds,
+                "ext_expires_in": seconds,
+                "access_token": text,
+            }
+        )
+    )
+
+
+def metadata(request: HttpRequest, tenant: str) -> HttpResponse:
+    """OpenID provider metadata: what sign-in libraries fetch first."""
+    try:
+        _check_get(request)
+        _check_tenant(tenant)
+    except OAuthError as refusal:
+        return _refuse(refusal, request)
+    authority = f"{base_url(request)}/{tenant}"
+    return JsonResponse(
+        {
+            "issuer": tokens.issuer(),
+            "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{authority}/oauth2/v2.0/token",
+            "jwks_uri": f"{authority}/discovery/v2.0/keys",
+            "token_endpoint_auth_methods_supported": ["client_secret_post", "client_secret_basic"],
+            "grant_types_supported": ["client_credentials"],
+            "response_types_supported": ["token"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": [tokens.ALGORITHM],
+        }
+    )
+
+
+def keys(request: HttpRequest, tenant: str) -> HttpResponse:
+    """The public keys that tokens are signed with."""
+    try:
+        _check_get(request)
+        _check_tenant(tenant)
+    except OAuthError as refusal:
+        return _refuse(refusal, request)
+    return JsonResponse(tokens.jwks())
+
+
+def _check_get(request: HttpRequest) -> None:
+    if request.method not in ("GET", "HEAD"):
+        raise OAuthError("invalid_request", 900561, "The endpoint only accepts GET.", 405)
+
+
+def _check_tenant(tenant: str) -> None:
+    if tenant.lower() not in (tokens.tenant_id(), *TENANT_NAMES):
+        raise OAuthError("invalid_request", 90002, f"Tenant '{tenant[:80]}' not found.")
+
+
+def _client(request: HttpRequest) -> tuple[Application, ApplicationSecret]:
+    form = request.POST
+    grant = form.get("grant_type")
+    if not grant:
+        raise OAuthError("invalid_request", 900144, "The request must contain 'grant_type'.")
+    if grant != "client_credentials":
+        raise OAuthError(
+            "unsupported_grant_type", 70003, "The only grant type here is client_credentials."
+        )
+    if not form.get("scope", "").endswith("/.default"):
+        raise OAuthError(
+            "invalid_scope",
+            1002012,
+            "The value of 'scope' must be a resource with '/.default' at the end, such as "
+            "api://connectors-admin/.default.",
+        )
+    if "client_assertion" in form:
+        raise OAuthError(
+            "invalid_client", 700027, "Client assertions are not supported; use client_secret.", 401
+        )
+    client_id, secret_text = _credentials(request)
+    if not client_id:
+        raise OAuthError("invalid_request", 900144, "The request must contain 'client_id'.")
+    if not secret_text:
+        raise OAuthError(
+            "invalid_client", 7000218, "The request must contain 'client_secret'.", 401
+        )
+    application = _application(client_id)
+    if application is None:
+        raise OAuthError(
+            "unauthorized_client",
+            700016,
+            f"Application with identifier '{client_id[:80]}' was not found in the directory.",
+        )
+    secret = application.find_secret(secret_text)
+    if secret is None or secret.revoked_at is not None:
+        raise OAuthError("invalid_client", 7000215, "Invalid client secret provided.", 401)
+    if secret.is_expired:
+        raise OAuthError("invalid_client", 7000222, "The client secret has expired.", 401)
+    if not application.enabled:
+        raise OAuthError(
+            "unauthorized_client", 7000112, f"Application '{client_id[:80]}' is disabled."
+        )
+    return application, secret
+
+
+def _credentials(request: HttpRequest) -> tuple[str, str]:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            name, _, secret = base64.b64decode(value, validate=True).decode().partition(":")
+        except (binascii.Error, ValueError):
+            return "", ""
+        return name, secret
+    return request.POST.get("client_id", ""), request.POST.get("client_secret", "")
+
+
+def _application(client_id: str) -> Application | None:
+    try:
+        app_id = UUID(client_id)
+    except ValueError:
+        return None
+    return Application.objects.filter(app_id=app_id).first()
+
+
+def _refuse(refusal: OAuthError, request: HttpRequest) -> HttpResponse:
+    request_id = getattr(request, "request_id", "")
+    correlation_id = getattr(request, "client_request_id", "")
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    response = JsonResponse(
+        {
+            "error": refusal.error,
+            "error_description": (
+                f"AADSTS{refusal.number}: {refusal} Trace ID: {request_id} "
+                f"Correlation ID: {correlation_id} Timestamp: {now}"
+            ),
+            "error_codes": [refusal.number],
+            "timestamp": now,
+            "trace_id": request_id,
+            "correlation_id": correlation_id,
+        },
+        status=refusal.status,
+    )
+    if refusal.status == 401:
+        response["WWW-Authenticate"] = 'Basic realm="connectors-admin"'
+    if refusal.status == 405:
+        response["Allow"] = "POST" if "POST" in str(refusal) else "GET"
+    return _uncached(response)
+
+
+def _uncached(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    response["Pragma"] = "no-cache"
+    return response

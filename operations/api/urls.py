@@ -1,0 +1,68 @@
+"""The Graph surface: one line an endpoint. Paths arrive in canonical form (``api.paths``)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import include, path
+
+from operations.api import token_endpoint
+from operations.api.connections import ConnectionViewSet
+from operations.api.operations import OperationViewSet
+from operations.api.schema import SchemaViewSet
+from operations.api.unknown import UnknownPathViewSet
+
+ANYTHING = dict.fromkeys(("get", "post", "put", "patch", "delete"), "refuse")
+
+
+def connections(**methods: str) -> Any:
+    return ConnectionViewSet.as_view({**methods})
+
+
+def operations(**methods: str) -> Any:
+    return OperationViewSet.as_view({**methods})
+
+
+def schema(**methods: str) -> Any:
+    return SchemaViewSet.as_view({**methods})
+
+
+graph = [
+    path("connections", connections(get="list", post="create")),
+    path("connections/$count", connections(get="count")),
+    path(
+        "connections/<connection_id>",
+        connections(get="retrieve", patch="partial_update", delete="destroy"),
+    ),
+    path(
+        "connections/<connection_id>/schema",
+        schema(get="retrieve", patch="register", post="register"),
+    ),
+    path("connections/<connection_id>/operations", operations(get="list", post="create")),
+    path("connections/<connection_id>/operations/$count", operations(get="count")),
+    path(
+        "connections/<connection_id>/operations/<operation_id>",
+        operations(get="retrieve", patch="partial_update", delete="destroy"),
+    ),
+]
+unknown = UnknownPathViewSet.as_view({**ANYTHING})
+
+
+def root(version: str) -> list[Any]:
+    """Graph's two ways in, below one version."""
+    both = [
+        path(f"{version}/external/", include(graph), {"version": version, "external": True}),
+        path(f"{version}/", include(graph), {"version": version, "external": False}),
+    ]
+    rest = {"version": version, "external": False}
+    return [*both, path(version, unknown, rest), path(f"{version}/<path:path>", unknown, rest)]
+
+
+urlpatterns = [
+    *root("v1.0"),
+    *root("beta"),
+    path("<str:tenant>/oauth2/v2.0/token", token_endpoint.token),
+    path("<str:tenant>/v2.0/.well-known/openid-configuration", token_endpoint.metadata),
+    path("<str:tenant>/.well-known/openid-configuration", token_endpoint.metadata),
+    path("<str:tenant>/discovery/v2.0/keys", token_endpoint.keys),
+]

@@ -1,0 +1,158 @@
+"""What every viewset of the Graph surface shares: the caller, the body, the options, the answer."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
+
+from operations import access
+from operations.access import Caller
+from operations.api.answers import answer
+from operations.api.auth import BearerAuthentication
+from operations.api.body import read_object
+from operations.api.errors import exception_handler
+from operations.api.paths import base_url
+from operations.api.query import page
+from operations.api.representation import Json, Root, pick
+from operations.errors import MethodNotAllowed
+from operations.models import Actor, ExternalConnection
+from operations.odata import QueryOptions, read_options
+
+COLLECTION_OPTIONS = ("$select", "$top", "$skip", "$count", "$skiptoken")
+ENTITY_OPTIONS = ("$select",)
+
+
+class AnyMediaType(BaseContentNegotiation):
+    """Any Accept and any Content-Type will do: clients mislabel their JSON, and Graph reads it."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class GraphViewSet(ViewSet):
+    """Checks the token, then that the method exists, then the role; the rest is the resource's."""
+
+    authentication_classes = [BearerAuthentication]
+    permission_classes = []
+    content_negotiation_class = AnyMediaType
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+    metadata_class = None
+    type_name: ClassVar[str] = ""
+    members: ClassVar[tuple[str, ...]] = ()
+    root: Root
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.root = Root(base_url(request), kwargs.pop("version"), kwargs.pop("external"))
+        return super().dispatch(request, *args, **kwargs)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action is None:
+            raise MethodNotAllowed
+        access.require_role(self.caller, access.READ_ROLES if self.reads else access.WRITE_ROLES)
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        return {}
+
+    @property
+    def caller(self) -> Caller:
+        return self.request.user  # type: ignore[return-value]
+
+    @property
+    def actor(self) -> Actor:
+        return self.caller.actor(self.request._request.request_id)  # type: ignore[attr-defined]
+
+    @property
+    def reads(self) -> bool:
+        return self.request.method in ("GET", "HEAD")
+
+    def find_connection(self, graph_id: str) -> ExternalConnection:
+        return access.find_connection(self.caller, graph_id, to_write=not self.reads)
+
+    def body(self) -> Json:
+        """The request's JSON object."""
+        return read_object(self.request._request)
+
+    def pairs(self) -> list[tuple[str, str]]:
+        return [
+            (name, value) for name, values in self.request.query_params.lists() for value in values
+        ]
+
+    def query_options(self, allowed: tuple[str, ...] = ()) -> QueryOptions:
+        """The query options; refuses every one that is not in ``allowed``."""
+        return read_options(
+            self.pairs(),
+            allowed=allowed,
+            members=self.members,
+            type_name=self.type_name,
+            max_page_size=settings.MAX_PAGE_SIZE,
+        )
+
+    @property
+    def metadata(self) -> str:
+        """``none`` when the caller's Accept asks for no control information, else ``minimal``."""
+        accept = self.request.META.get("HTTP_ACCEPT", "").replace(" ", "").lower()
+        return "none" if "odata.metadata=none" in accept else "minimal"
+
+    def entity(
+        self,
+        document: Json,
+        path: str,
+        *,
+        select: tuple[str, ...] = (),
+        entity: bool = True,
+        status: int = 200,
+        headers: dict[str, str] | None = None,
+    ) -> HttpResponse:
+        """One entity with its context first."""
+        body = {"@odata.context": self.root.context(path, select, entity=entity)}
+        return self.answer(body | pick(document, select), status, headers or {})
+
+    def collection(
+        self,
+        rows: QuerySet[Any],
+        shape: Any,
+        path: str,
+        address: str,
+        *,
+        newest_first: bool = False,
+    ) -> HttpResponse:
+        """One page of a collection."""
+        options = self.query_options(COLLECTION_OPTIONS)
+        return self.answer(
+            page(
+                rows,
+                options,
+                shape=shape,
+                context=self.root.context(path, options.select, entity=False),
+                address=address,
+                pairs=self.pairs(),
+                newest_first=newest_first,
+            )
+        )
+
+    def count_of(self, rows: QuerySet[Any]) -> HttpResponse:
+        """``/$count``: a bare number as text."""
+        self.query_options()
+        return HttpResponse(str(rows.count()), content_type="text/plain;charset=utf-8")
+
+    def answer(
+        self, data: Json, status: int = 200, headers: dict[str, str] | None = None
+    ) -> HttpResponse:
+        if self.metadata == "none":
+            data.pop("@odata.context", None)
+        return answer(data, status, metadata=self.metadata, headers=headers or {})

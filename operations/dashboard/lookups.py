@@ -1,0 +1,53 @@
+"""Finding what an address names, and what to offer when it names nothing."""
+
+from __future__ import annotations
+
+from django.http import Http404
+
+from operations.models import ConnectionOperation, ExternalConnection
+from operations.models.connection import CONNECTION_ID
+from operations.models.operation import OPERATION_ID
+
+NEAR = 5
+
+
+class ConnectionNotFound(Http404):
+    """No connection has this id; ``near`` are ids that begin alike."""
+
+    def __init__(self, graph_id: str):
+        super().__init__(f"There is no connection with the id '{graph_id}'.")
+        self.near = list(
+            ExternalConnection.objects.filter(lookup_id__startswith=graph_id.lower()[:3])
+            .order_by("lookup_id")
+            .values_list("graph_id", flat=True)[:NEAR]
+            if CONNECTION_ID.fullmatch(graph_id)
+            else ()
+        )
+
+
+def find_connection(graph_id: str) -> ExternalConnection:
+    """The connection with this id, in any case of letters; one that is being deleted as well."""
+    found = None
+    if CONNECTION_ID.fullmatch(graph_id):
+        found = ExternalConnection.objects.filter(lookup_id=graph_id.lower()).first()
+    if found is None:
+        raise ConnectionNotFound(graph_id)
+    return found
+
+
+def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation:
+    """The operation, with its connection and its neighbours in a chain of retries."""
+    found = None
+    if CONNECTION_ID.fullmatch(connection_id) and OPERATION_ID.fullmatch(operation_id):
+        found = (
+            ConnectionOperation.objects.select_related(
+                "connection", "retry_of", "registered_schema"
+            )
+            .filter(connection__lookup_id=connection_id.lower(), graph_id=operation_id)
+            .first()
+        )
+    if found is None:
+        raise Http404(
+            f"Connection '{connection_id}' has no operation with the id '{operation_id}'."
+        )
+    return found

@@ -1,0 +1,122 @@
+"""The worker: claims what waits, holds it while it takes its time, finishes it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import DatabaseError, close_old_connections, connection
+
+from connectors_admin.processes import end_with_parent
+from operations import provisioning
+from operations.provisioning import Claim
+
+log = logging.getLogger("operations.worker")
+
+
+class Worker:
+    """The loop around ``provisioning``'s steps. One thread, many operations in hand.
+
+    A registration that takes minutes is waited for without holding anything but its lease, so it
+    does not hold up the others. ``stop`` ends the loop: what is due is finished, the rest is
+    handed back for the next worker.
+    """
+
+    def __init__(self) -> None:
+        self.name = f"{socket.gethostname()[:40]}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.stopping = threading.Event()
+        self.held: dict[Claim, float] = {}  # claim -> monotonic time when it is due
+        self.renew_at = 0.0
+
+    def stop(self, *_: Any) -> None:
+        self.stopping.set()
+
+    def run(self, *, once: bool = False) -> None:
+        """Work until stopped; with ``once`` until nothing is waiting or in hand."""
+        while not self.stopping.is_set():
+            try:
+                busy = self.round()
+            except DatabaseError:
+                log.exception("The database did not answer; trying again.")
+                connection.close()
+                busy = False
+                self.stopping.wait(1)
+            if once and not busy and not self.held:
+                return
+            if not busy:
+                close_old_connections()
+                self.stopping.wait(self._pause())
+        self.hand_back()
+
+    def round(self) -> bool:
+        """One look at everything. True when something was done."""
+        self._renew()
+        busy = self._finish_due()
+        while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
+            busy = True
+            self.held[claim] = time.monotonic() + claim.wait
+            log.info("Claimed %s, attempt %s.", claim.operation_key, claim.attempt)
+            self._finish_due()
+            self._renew()
+        return provisioning.purge_step(self.name) or busy
+
+    def hand_back(self) -> None:
+        for claim in self.held:
+            provisioning.hand_back(claim)
+        self.held.clear()
+
+    def _finish_due(self) -> bool:
+        now = time.monotonic()
+        due = [claim for claim, when in self.held.items() if when <= now]
+        for claim in due:
+            del self.held[claim]
+            self._finish(claim)
+            self._renew()
+        return bool(due)
+
+    def _finish(self, claim: Claim) -> None:
+        try:
+            ours = provisioning.finish(claim)
+        except DatabaseError:
+            self.held[claim] = time.monotonic() + 1  # once more, if the lease is still ours then
+            raise
+        except Exception as error:
+            log.exception("Attempt %s of operation %s broke.", claim.attempt, claim.operation_key)
+            provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
+        else:
+            log.info("%s operation %s.", "Ended" if ours else "Lost", claim.operation_key)
+
+    def _renew(self) -> None:
+        if self.held and time.monotonic() >= self.renew_at:
+            provisioning.renew(self.name, self.held)
+            self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
+
+    def _pause(self) -> float:
+        due = min(self.held.values(), default=float("inf")) - time.monotonic()
+        return max(0.0, min(settings.WORKER_POLL, due))
+
+
+class Command(BaseCommand):
+    help = "Run the worker that registers schemas and purges deleted connections."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--once", action="store_true", help="work off what is waiting, then end"
+        )
+
+    def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        worker = Worker()
+        end_with_parent(worker.stop)
+        signal.signal(signal.SIGTERM, worker.stop)
+        signal.signal(signal.SIGINT, worker.stop)
+        log.info("Worker %s started.", worker.name)
+        worker.run(once=once)
+        log.info("Worker %s stopped.", worker.name)

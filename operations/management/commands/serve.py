@@ -1,0 +1,155 @@
+"""Everything with one command: migrate, first credentials, web server and worker."""
+
+from __future__ import annotations
+
+import fcntl
+import ipaddress
+import secrets
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, connections
+
+from connectors_admin.processes import Child, Supervisor
+from operations import tokens
+from operations.models import Actor, Application
+
+OPERATOR = "operator"
+FIRST_APPLICATION = "First application"
+FIRST_ROLES = ("ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy")
+START_LOCK = 0x636F6E6E  # any number, as long as every process uses the same
+
+
+class Command(BaseCommand):
+    help = "Migrate, make the first credentials, then run the web server and the worker."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--demo", action="store_true", help="load the demo data (seed_demo)")
+        parser.add_argument("--web-workers", type=int, default=1, metavar="N")
+        parser.add_argument("--no-worker", action="store_true", help="run the web server alone")
+
+    def handle(
+        self,
+        *args: Any,
+        host: str,
+        port: int,
+        demo: bool,
+        web_workers: int,
+        no_worker: bool,
+        **options: Any,
+    ) -> None:
+        self._check_address(host, port)
+        with start_lock():
+            call_command("migrate", verbosity=0, interactive=False)
+            self._introduce(f"http://{_shown(host)}:{port}")
+            if demo:
+                call_command("seed_demo", stdout=self.stdout)
+        connections.close_all()
+        self.stdout.write("Ctrl-C ends it.")
+        self.stdout.flush()
+        python = sys.executable
+        web = [python, "-m", "gunicorn", "-c", "python:connectors_admin.gunicorn_conf"]
+        web += ["--bind", f"{_bracketed(host)}:{port}", "--workers", str(max(1, web_workers))]
+        children = [Child("The web server", web)]
+        if not no_worker:
+            manage = str(settings.BASE_DIR / "manage.py")
+            children.append(Child("The worker", [python, manage, "run_operations"]))
+        code = Supervisor(children, self.stderr.write).run()
+        if code:
+            raise SystemExit(code)
+        self.stdout.write("Ended.")
+
+    def _check_address(self, host: str, port: int) -> None:
+        if not _is_loopback(host) and all(_is_loopback(name) for name in settings.ALLOWED_HOSTS):
+            raise CommandError(
+                f"--host {host} is reached from other machines, but ALLOWED_HOSTS names only this "
+                "one. Set ALLOWED_HOSTS to the names that clients use, and PUBLIC_URL to the "
+                "address they see."
+            )
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host.strip("[]"), port))
+            except (OSError, OverflowError) as error:
+                raise CommandError(
+                    f"Cannot listen on {host}:{port} ({error}). Another port: serve --port N, or "
+                    "make run PORT=N."
+                ) from None
+
+    def _introduce(self, address: str) -> None:
+        """Print where things are; the first time also the credentials, which are made here."""
+        address = settings.PUBLIC_URL or address
+        users = get_user_model().objects
+        actor = Actor.command("serve")
+        lines = [f"connectors-admin {settings.VERSION}", f"  Dashboard      {address}/"]
+        first_operator = not users.exists()
+        if first_operator:
+            password = secrets.token_urlsafe(12)
+            users.create_superuser(OPERATOR, password=password)
+            lines += [f"  Operator       {OPERATOR}", f"  Password       {password}"]
+        lines.append(f"  Graph API      {address}/v1.0")
+        if not Application.objects.exists():
+            application, secret = Application.objects.register(
+                actor, FIRST_APPLICATION, FIRST_ROLES
+            )
+            token = tokens.issue_token(application, application.find_secret(secret))[0]
+            lines += [
+                f"  Token address  {address}/{tokens.tenant_id()}/oauth2/v2.0/token",
+                f"  Tenant id      {tokens.tenant_id()}",
+                f"  Client id      {application.app_id}",
+                f"  Client secret  {secret}",
+                "",
+                "Passwords and secrets are shown only now. Try this, within the hour:",
+                "",
+                f"  curl -H 'Authorization: Bearer {token}' {address}/v1.0/connections",
+                "",
+            ]
+        elif first_operator:
+            lines.append("The password is shown only now.")
+        self.stdout.write("\n".join(lines))
+
+
+@contextmanager
+def start_lock() -> Iterator[None]:
+    """Held while migrating and making the first credentials: several may start at once."""
+    if settings.EMBEDDED_DATABASE:
+        database = Path(settings.DATABASES["default"]["NAME"])
+        with open(database.with_name(f"{database.name}.start"), "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _shown(host: str) -> str:
+    return "localhost" if host in ("0.0.0.0", "::", "") else _bracketed(host)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from operations import tokens
+from tests.factories import make_application
+from tests.graph import OWNED, GraphClient
+
+
+@pytest.fixture(autouse=True)
+def _fresh_signing_keys():
+    """Each test has its own database, and so its own signing keys."""
+    tokens.forget_keys()
+    yield
+    tokens.forget_keys()
+
+
+@pytest.fixture
+def application(db):
+    """An application with the seed's own role."""
+    return make_application(OWNED)
+
+
+@pytest.fixture
+def graph(application) -> GraphClient:
+    """The API as that application sees it."""
+    return GraphClient(application)

@@ -1,0 +1,158 @@
+"""Real processes for tests: ``serve`` and workers on a database of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+
+MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+
+
+@contextmanager
+def own_database(folder: Path) -> Iterator[dict[str, str]]:
+    """Environment of an installation of its own, on the kind of database that the suite runs on."""
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("DATABASE_URL", "SECRET_KEY", "DATA_DIR")
+    }
+    environment |= {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", "WORKER_POLL": "0.05"}
+    if settings.EMBEDDED_DATABASE:
+        yield environment
+        return
+    import psycopg
+
+    database = settings.DATABASES["default"]
+    name = f"connectors_{uuid.uuid4().hex[:12]}"
+    server = {
+        "host": database["HOST"],
+        "port": database["PORT"] or 5432,
+        "user": database["USER"],
+        "password": database["PASSWORD"],
+    }
+    with psycopg.connect(dbname="postgres", autocommit=True, **server) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    credentials = database["USER"] + (f":{database['PASSWORD']}" if database["PASSWORD"] else "")
+    environment["DATABASE_URL"] = (
+        f"postgres://{credentials}@{server['host']}:{server['port']}/{name}"
+    )
+    environment["SECRET_KEY"] = uuid.uuid4().hex * 2
+    try:
+        yield environment
+    finally:
+        with psycopg.connect(dbname="postgres", autocommit=True, **server) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def manage(environment: dict[str, str], *arguments: str, code: str | None = None) -> str:
+    """Run a management command to its end and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=environment,
+        input=code,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def shell(environment: dict[str, str], code: str) -> str:
+    """Run Python against an installation's database; returns the last line it printed."""
+    return manage(environment, "shell", "--no-imports", code=code).strip().rpartition("\n")[2]
+
+
+def start_worker(environment: dict[str, str]) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, MANAGE, "run_operations"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
+    """The first true answer of ``what``; fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while True:
+        if found := what():
+            return found
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@dataclass
+class Serving:
+    """A running ``serve`` and what it printed before it went to work."""
+
+    process: subprocess.Popen
+    address: str
+    banner: str
+
+    def printed(self, label: str) -> str:
+        found = re.search(rf"^ *{label} +(\S+)$", self.banner, re.MULTILINE)
+        assert found, f"{label} is not in:\n{self.banner}"
+        return found.group(1)
+
+    @property
+    def curl(self) -> str:
+        found = re.search(r"^ *(curl .*)$", self.banner, re.MULTILINE)
+        assert found, self.banner
+        return found.group(1)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@contextmanager
+def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
+    """``manage.py serve`` on a free port, answering; ended when the block ends."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        lines = []
+        assert process.stdout
+        for line in process.stdout:
+            lines.append(line)
+            if line.startswith("Ctrl-C"):
+                break
+        wait_for(lambda: _answers(port))
+        yield Serving(process, f"http://127.0.0.1:{port}", "".join(lines))
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(20)
+        if process.stdout:
+            process.stdout.close()
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
