@@ -16,7 +16,7 @@ from django.http import HttpRequest
 
 from operations.errors import ItemNotFound, MissingRole, NotOwner
 from operations.models import Actor, ActorKind, AuthorizedApp, Channel, ExternalConnection
-from operations.models.connection import ExternalConnectionQuerySet
+from operations.models.connection import CONNECTION_ID, ExternalConnectionQuerySet
 
 OWNED = "ExternalConnection.ReadWrite.OwnedBy"
 READ_ALL = "ExternalConnection.Read.All"
@@ -67,8 +67,10 @@ def find_connection(caller: Caller, graph_id: str, *, to_write: bool) -> Externa
 
     Raises ItemNotFound when the caller may not see it, NotOwner when it may not change it.
     """
-    connections = visible_connections(caller).annotate(managed=_managed_by(caller))
-    connection = connections.filter(lookup_id=graph_id.lower()).first()
+    connection = None
+    if CONNECTION_ID.fullmatch(graph_id):
+        connections = visible_connections(caller).annotate(managed=_managed_by(caller))
+        connection = connections.filter(lookup_id=graph_id.lower()).first()
     if connection is None:
         raise ItemNotFound("Connection")
     may_write = WRITE_ALL in caller.roles or (OWNED in caller.roles and connection.managed)

@@ -242,6 +242,17 @@ class InvalidStateTransition(Conflict):
     """The operation or connection is in a state that this move does not start from."""
 
 
+class FailedDependency(GraphError):
+    """A part of a batch that depends on one that failed (graph-contract 4.8)."""
+
+    status = 424
+    code = "FailedDependency"
+
+    def __init__(self, part_id: str):
+        self.message = f"The request depends on request '{part_id}', which failed."
+        super().__init__(inner_code="FailedDependency", target="dependsOn")
+
+
 # 413, 500 ----------------------------------------------------------------------------------------
 
 

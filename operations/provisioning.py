@@ -41,7 +41,8 @@ from operations.models import (
     OutcomeRule,
     Schema,
 )
-from operations.models.operation import outcome_columns
+from operations.models.moves import outcome_columns
+from operations.models.races import once_more
 from operations.schema_rules import read_schema
 
 log = logging.getLogger(__name__)
@@ -70,11 +71,7 @@ def request_registration(
     Raises InvalidRequest with all faults, InvalidStateTransition when the connection's state
     forbids it, OperationInProgress naming the registration that is unfinished.
     """
-    in_force = connection.schema_in_force
-    schema, faults = read_schema(document, in_force.document if in_force else None, beta=beta)
-    if faults:
-        raise InvalidRequest(faults)
-    return _enqueue(connection, schema, actor, Action.OPERATION_REQUESTED)
+    return _enqueue(connection, document, actor, Action.OPERATION_REQUESTED, beta=beta)
 
 
 def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> ConnectionOperation:
@@ -87,15 +84,14 @@ def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> Conne
         raise InvalidStateTransition(
             f"Operation '{operation.graph_id}' cannot be retried: only a failed registration can."
         )
-    connection = operation.connection
-    in_force = connection.schema_in_force
-    schema, faults = read_schema(
-        operation.payload, in_force.document if in_force else None, beta=True
-    )
-    if faults:
-        raise InvalidRequest(faults)
     return _enqueue(
-        connection, schema, actor, Action.OPERATION_RETRIED, retry_of=operation, note=note
+        operation.connection,
+        operation.payload,
+        actor,
+        Action.OPERATION_RETRIED,
+        beta=True,  # the payload is the canonical form, which has all attributes
+        retry_of=operation,
+        note=note,
     )
 
 
@@ -108,19 +104,22 @@ def readable_schema(connection: ExternalConnection) -> dict | None:
     return running.payload if running else None
 
 
+@once_more
 def _enqueue(
     connection: ExternalConnection,
-    schema: dict,
+    document: object,
     actor: Actor,
     action: Action,
     *,
+    beta: bool,
     retry_of: ConnectionOperation | None = None,
     note: str = "",
 ) -> ConnectionOperation:
     try:
         with transaction.atomic():
-            # The lock keeps a deletion from slipping in between the look and the insert.
-            alive = ExternalConnection.objects.alive().select_for_update()
+            # The lock keeps a deletion, and another registration's completion, from slipping in
+            # between what is looked at here and the insert.
+            alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
             current = alive.filter(pk=connection.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
@@ -132,6 +131,14 @@ def _enqueue(
                     target="state",
                     state=state,
                 )
+            if retry_of and not ConnectionOperation.objects.filter(pk=retry_of.pk).exists():
+                raise ItemNotFound("ConnectionOperation")
+            in_force = current.schema_in_force
+            schema, faults = read_schema(
+                document, in_force.document if in_force else None, beta=beta
+            )
+            if faults:
+                raise InvalidRequest(faults)
             operation = ConnectionOperation.objects.create(
                 connection=current,
                 kind=Kind.SCHEMA_REGISTRATION,
@@ -194,7 +201,7 @@ def claim(worker: str) -> Claim | None:
         with transaction.atomic():
             operation = _lock(
                 ConnectionOperation.objects.worker_unfinished()
-                .filter(run_after__lte=Now())
+                .filter(run_after__lte=Now(), connection__deleting_since=None)
                 .filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
                 .select_related("connection")
                 .annotate(database_now=Now())
@@ -228,14 +235,15 @@ def finish(held: Claim) -> bool:
     """
     actor = Actor.worker(held.worker)
     with transaction.atomic():
-        operation = (
-            ConnectionOperation.objects.select_for_update(of=("self",))
-            .select_related("connection")
-            .filter(held.fence(), connection__deleting_since=None)
-            .first()
-        )
-        if operation is None:
+        # First the connection, then the operation: a deletion locks in this order too, and the
+        # schema that is inserted below must find its connection alive.
+        alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
+        connection = alive.filter(operations__pk=held.operation_key).first()
+        mine = ConnectionOperation.objects.select_for_update().filter(held.fence())
+        operation = mine.first() if connection else None
+        if connection is None or operation is None:
             return False
+        operation.connection = connection
         rehearsed = OutcomeRule.consume(operation.connection)
         if rehearsed is not None:
             return _end(operation, held, OperationStatus.FAILED, rehearsed, actor)
@@ -371,8 +379,9 @@ def request_deletion(connection: ExternalConnection, actor: Actor) -> None:
     the connection gone. Raises ItemNotFound when it is being deleted already.
     """
     with transaction.atomic():
+        # The whole row is locked: an insert below it waits, and then finds its connection gone.
         alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
-        if not alive.update(deleting_since=Now()):
+        if not alive.select_for_update().exists() or not alive.update(deleting_since=Now()):
             raise ItemNotFound("Connection")
         Change.record(
             actor,

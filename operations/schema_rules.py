@@ -161,12 +161,13 @@ class _PropertyReader:
         for flag in FLAGS:
             prop[flag] = self.flag(flag)
         if self.beta:
-            prop["isExactMatchRequired"] = self.flag("isExactMatchRequired")
-            prop["rankingHint"] = self.ranking_hint()
+            seen = {
+                "isExactMatchRequired": self.flag("isExactMatchRequired"),
+                "rankingHint": self.ranking_hint(),
+            }
         else:
-            for member in sorted(BETA_MEMBERS):
-                if self.stored.get(member) is not None:
-                    prop[member] = self.stored[member]
+            seen = {member: self.stored.get(member) for member in sorted(BETA_MEMBERS)}
+        prop |= {member: value for member, value in seen.items() if value is not None}
         self.check_combinations(prop)
         return prop
 

@@ -146,19 +146,18 @@ def _verified_claims(text: str) -> dict[str, Any]:
 
 def _living_application(claims: dict[str, Any]) -> Application:
     """The application behind verified claims, with its state as it is now."""
+    app_id = _guid(claims["azp"])
     usable: Value | Exists = Value(True)
     if "secret_id" in claims:
         usable = Exists(
             ApplicationSecret.objects.filter(
                 Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
                 application=OuterRef("pk"),
-                key_id=claims["secret_id"],
+                key_id=_guid(claims["secret_id"]),
                 revoked_at=None,
             )
         )
-    application = (
-        Application.objects.filter(app_id=claims["azp"]).annotate(secret_usable=usable).first()
-    )
+    application = Application.objects.filter(app_id=app_id).annotate(secret_usable=usable).first()
     if application is None:
         raise InvalidAuthenticationToken("Access token validation failure. Unknown application.")
     if not application.enabled:
@@ -166,6 +165,13 @@ def _living_application(claims: dict[str, Any]) -> Application:
     if not application.secret_usable:
         raise InvalidAuthenticationToken("Access token validation failure. Secret revoked.")
     return application
+
+
+def _guid(claim: Any) -> uuid.UUID:
+    try:
+        return uuid.UUID(claim)
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidAuthenticationToken("Access token validation failure.") from None
 
 
 def _signing_key() -> tuple[str, rsa.RSAPrivateKey]:

@@ -25,3 +25,10 @@ def application(db):
 def graph(application) -> GraphClient:
     """The API as that application sees it."""
     return GraphClient(application)
+
+
+@pytest.fixture
+def operator(client, django_user_model):
+    """The pages as a signed-in person without special rights sees them."""
+    client.force_login(django_user_model.objects.create_user("maria"))
+    return client

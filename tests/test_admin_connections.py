@@ -21,6 +21,7 @@ from tests.factories import (
 )
 
 MODEL = "externalconnection"
+STRANGER = "3ed1595a-4bae-43c2-acda-ef973e581323"
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_refused_ids(anna, graph_id, sentence):
         ("compliance_settings", '{"\\ud800": 1}', "cannot be stored"),
         ("authorized_app_ids", "nobody", "'nobody' is not an application (client) id, a GUID."),
         ("owner_app_id", "nobody", "Enter a valid UUID."),
-        ("owner_app_id", str(uuid.uuid4()), "No application with this client id is registered."),
+        ("owner_app_id", STRANGER, "No application with this client id is registered."),
         ("enabled_content_experiences", "search, fun", "Unknown experience: fun."),
         ("name", "x" * 129, "at most 128 characters"),
         ("name", "", "This field is required."),

@@ -1,4 +1,4 @@
-"""Reading lists: pages by key, ``$top``, ``$skip``, ``$select``, ``$count``, and what is refused."""
+"""Reading lists: pages by key, the options of a page, counts, and what is refused."""
 
 from __future__ import annotations
 
@@ -176,6 +176,12 @@ def test_skip(graph, connection, skip, left):
 def test_skip_is_done_once_and_not_on_every_page(graph, connection):
     report_many(connection, names(6))
     assert ids(*follow(graph, f"{HERE}?$top=2&$skip=1")) == names(5)[::-1]
+
+
+def test_skip_beside_a_token_has_been_done_already(graph, connection):
+    report_many(connection, names(4))
+    link = local(graph.get(f"{HERE}?$top=2").json()["@odata.nextLink"])
+    assert ids(graph.get(f"{link}&$skip=1").json()) == ["op001", "op000"]
 
 
 # $select -----------------------------------------------------------------------------------------

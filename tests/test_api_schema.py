@@ -364,7 +364,10 @@ def test_faults_of_the_schema(graph, connection, document, fault):
         ({"labels": [5]}, ("labels", "InvalidPropertyValue")),
         ({"labels": ["title"]}, ("labels", "LabelNotRetrievable")),
         ({"labels": ["closedDate"], "isRetrievable": True}, ("labels", "LabelTypeMismatch")),
-        ({"type": "int64", "labels": ["title"], "isRetrievable": True}, ("labels", "LabelTypeMismatch")),
+        (
+            {"type": "int64", "labels": ["title"], "isRetrievable": True},
+            ("labels", "LabelTypeMismatch"),
+        ),
         ({"isSearchable": "yes"}, ("isSearchable", "InvalidPropertyValue")),
         ({"isSearchable": 1}, ("isSearchable", "InvalidPropertyValue")),
         ({"type": "int64", "isSearchable": True}, ("isSearchable", "SearchableShouldBeOfType")),
@@ -377,7 +380,7 @@ def test_faults_of_the_schema(graph, connection, document, fault):
         ({"rankingHint": None}, ("rankingHint", "PropertyNotDeclared")),
         ({"isFast": True}, ("isFast", "PropertyNotDeclared")),
     ],
-)  # fmt: skip
+)
 def test_faults_of_a_property(graph, connection, change, fault):
     target, code = fault
     document = a_schema({**a_property("one"), **change})

@@ -346,12 +346,20 @@ def test_the_worker_was_first():
         operation.move(ANNA, status=FAILED)
 
 
-@pytest.mark.parametrize("act", ["move", "remove"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda operation: operation.move(ANNA, error=ERROR),
+        lambda operation: operation.remove(ANNA),
+        lambda operation: operation.acknowledge(ANNA),
+    ],
+    ids=["move", "remove", "acknowledge"],
+)
 def test_what_was_deleted_meanwhile_is_not_found(act):
-    operation = report(make_connection())
+    operation = report(make_connection(), status="failed")
     stored(operation).remove(SERVICE)
     with pytest.raises(ItemNotFound) as refusal:
-        operation.remove(ANNA) if act == "remove" else operation.move(ANNA, status=FAILED)
+        act(operation)
     assert str(refusal.value) == "'ConnectionOperation' was not found."
 
 

@@ -148,7 +148,6 @@ class OperationAdmin(DomainAdmin):
         "status_word",
         "connection",
         "what_went_wrong",
-        "kind",
         "created_at",
         "took",
         "triage",
@@ -189,7 +188,7 @@ class OperationAdmin(DomainAdmin):
     @admin.display(description="status", ordering="status")
     def status_word(self, operation: ConnectionOperation) -> str:
         if operation.is_workers and operation.status == OperationStatus.INPROGRESS:
-            return "inprogress (running)" if operation.started_at else "inprogress (queued)"
+            return "inprogress (queued)" if operation.is_queued else "inprogress (running)"
         return OperationStatus(operation.status).word
 
     @admin.display(description="error", empty_value="")

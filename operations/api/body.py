@@ -18,13 +18,15 @@ BYTES_SENT_CHUNKED = "chunked"
 def read_object(request: HttpRequest) -> dict[str, Any]:
     """The body as a JSON object.
 
-    Raises RequestTooLarge above MAX_BODY_BYTES; UnreadableBody for what is no JSON object, for
-    numbers that JSON does not have, for text that a database cannot hold (NUL, half a surrogate
-    pair) and for nesting deeper than MAX_BODY_DEPTH.
+    Raises RequestTooLarge above MAX_BODY_BYTES; UnreadableBody for what is no JSON object, for a
+    member that stands twice, for numbers that JSON does not have, for text that a database cannot
+    hold (NUL, half a surrogate pair) and for nesting deeper than MAX_BODY_DEPTH.
     """
     try:
         document = json.loads(
-            _read_bytes(request).decode("utf-8-sig"), parse_constant=_refuse_constant
+            _read_bytes(request).decode("utf-8-sig"),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_members_once,
         )
     except (ValueError, RecursionError):
         raise UnreadableBody("The body is not valid JSON.", inner_code="InvalidJson") from None
@@ -54,6 +56,14 @@ def _read_bytes(request: HttpRequest) -> bytes:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """OData allows no member twice; the last one would win, and nobody would know."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
 
 
 def _check_values(document: Any) -> None:

@@ -13,6 +13,7 @@ from operations.api.representation import OPERATION_MEMBERS, operation_json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, ExternalConnection
+from operations.models.operation import OPERATION_ID
 
 NAVIGATION = "operations"
 
@@ -27,7 +28,9 @@ class OperationViewSet(GraphViewSet):
     def find(self, connection_id: str, operation_id: str) -> ConnectionOperation:
         """Raises ItemNotFound; an operation's id is exact, its connection's is not."""
         connection = self.find_connection(connection_id)
-        operation = self.rows(connection).filter(graph_id=operation_id).first()
+        operation = None
+        if OPERATION_ID.fullmatch(operation_id):
+            operation = self.rows(connection).filter(graph_id=operation_id).first()
         if operation is None:
             raise ItemNotFound("ConnectionOperation")
         operation.connection = connection

@@ -7,6 +7,7 @@ from typing import Any
 from django.urls import include, path
 
 from operations.api import token_endpoint
+from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
 from operations.api.operations import OperationViewSet
 from operations.api.schema import SchemaViewSet
@@ -45,6 +46,7 @@ graph = [
         operations(get="retrieve", patch="partial_update", delete="destroy"),
     ),
 ]
+batch = BatchViewSet.as_view({"post": "create"})
 unknown = UnknownPathViewSet.as_view({**ANYTHING})
 
 
@@ -55,7 +57,12 @@ def root(version: str) -> list[Any]:
         path(f"{version}/", include(graph), {"version": version, "external": False}),
     ]
     rest = {"version": version, "external": False}
-    return [*both, path(version, unknown, rest), path(f"{version}/<path:path>", unknown, rest)]
+    return [
+        path(f"{version}/$batch", batch, rest),
+        *both,
+        path(version, unknown, rest),
+        path(f"{version}/<path:path>", unknown, rest),
+    ]
 
 
 urlpatterns = [

@@ -1,4 +1,4 @@
-"""What the buttons do. Every change is a POST; a refusal is a sentence on the page that comes back."""
+"""What the buttons do. Changes are POSTs; a refusal is a sentence on the page that comes back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the address of a list asks for. Valid parameters are kept, all others are named, none breaks.
+"""What the address of a list asks for. Good parameters are kept, all others named, none breaks.
 
 The address is the only place where a filter lives, so every link that changes one (a chip that is
 removed, the next page) is made here.
@@ -32,6 +32,16 @@ class Option:
     value: str
     label: str
     chosen: bool
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """A link to a filter, with the number of rows behind it."""
+
+    label: str
+    address: str
+    count: object
+    is_current: bool
 
 
 class Parameters:
@@ -97,7 +107,7 @@ class Parameters:
         """Name what no reader asked for."""
         for name in self._data:
             if name not in self._known:
-                self._ignore(name, self._data[name])
+                self._ignore(name, self._data.get(name, ""))
         return self
 
     @property
@@ -108,11 +118,6 @@ class Parameters:
         ]
 
     @property
-    def page_parameters(self) -> list[tuple[str, str]]:
-        """What the form must send along."""
-        return self._page
-
-    @property
     def none(self) -> str:
         """The address with no filter."""
         return "?" + urlencode(self._page)
@@ -120,6 +125,11 @@ class Parameters:
     @property
     def first_page(self) -> str:
         return self._address()
+
+    def shortcuts(self, *links: tuple[str, str, object]) -> list[Shortcut]:
+        """Links (label, address, count) to filters that are often wanted."""
+        here = self.first_page
+        return [Shortcut(*link, is_current=link[1] == here) for link in links]
 
     def at(self, name: str, position: object) -> str:
         """The address of the page that begins there."""

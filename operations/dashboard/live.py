@@ -30,7 +30,7 @@ def live_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     full = HttpResponse(text)
     full["ETag"] = etag
-    response = get_conditional_response(request, etag=etag, response=full)
+    response = get_conditional_response(request, etag=etag, response=full) or full
     patch_cache_control(response, private=True, no_cache=True)
     response["Data-Time"] = data_time()
     return response

@@ -1,7 +1,7 @@
-"""How things are shown: marks (label, icon, tone), sentences, durations. Pure; templates only print.
+"""How things are shown: marks, sentences, durations. Pure; the templates only print.
 
-A mark's ``value`` is the class of its badge (``badge-failed``), where the stylesheet gives the tone;
-its ``word`` is what Graph calls it.
+A mark's ``value`` is the class of its badge (``badge-failed``), for which the stylesheet has the
+tone; its ``word`` is what Graph calls it.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def operation_mark(operation: ConnectionOperation) -> Mark:
-    if operation.status == OperationStatus.INPROGRESS and operation.started_at is None:
+    if operation.is_queued:
         return QUEUED
     return OPERATION_MARKS[OperationStatus(operation.status)]
 
@@ -185,10 +185,10 @@ def operation_sentence(operation: ConnectionOperation, now: datetime) -> str:
     if operation.status == OperationStatus.COMPLETED:
         return "Schema registered." if operation.is_workers else "Reported as completed."
     if operation.status == OperationStatus.INPROGRESS:
-        if operation.started_at is None:
+        if operation.is_queued:
             waited = coarse_duration(now - operation.created_at)
             return f"Waiting for a worker for {waited}."
-        return f"Running for {coarse_duration(now - operation.started_at)}."
+        return f"Running for {coarse_duration(now - running_since(operation))}."
     if operation.status == OperationStatus.UNSPECIFIED:
         return "The service that reports it gave no status."
     return "A newer value that this version cannot name."
@@ -231,7 +231,7 @@ class OperationRow:
 
     @property
     def kind(self) -> str:
-        return self.operation.get_kind_display()
+        return "Schema registration" if self.operation.is_workers else "Reported operation"
 
     @property
     def duration(self) -> str:
@@ -276,9 +276,7 @@ def health(
 ) -> Health:
     """The first of these that is true: deleting, stuck, working, attention, then by state."""
     if connection.deleting_since:
-        return Health(
-            DELETING, "It is being deleted. Its id is free again when the deletion ends."
-        )
+        return Health(DELETING, "It is being deleted. Its id is free again when the deletion ends.")
     if latest and latest.status == OperationStatus.INPROGRESS:
         going_on = coarse_duration(now - latest.created_at)
         if is_stuck(latest, now):
@@ -441,12 +439,7 @@ class ErrorInFull:
 
 def graph_json(operation: ConnectionOperation) -> str:
     """The operation as the API answers it."""
-    document = {
-        "id": operation.graph_id,
-        "status": OperationStatus(operation.status).word,
-        "error": operation.error,
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    return json.dumps(operation.graph(), indent=2, ensure_ascii=False)
 
 
 # Schema ------------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ def connections(request: HttpRequest) -> HttpResponse:
             "rows": [_connection_row(row, latest.get(row.latest_key), now) for row in found],
             "matching": matching,
             "total": total,
-            "shortcuts": [
+            "shortcuts": parameters.shortcuts(
                 ("All", "?", total),
                 ("Open failure", "?failing=1", Count.of(everything.filter(open_failure))),
                 (
@@ -140,12 +140,8 @@ def connections(request: HttpRequest) -> HttpResponse:
                     "?state=limitExceeded",
                     Count.of(alive.filter(state=ConnectionState.LIMIT_EXCEEDED)),
                 ),
-                (
-                    "Draft",
-                    "?state=draft",
-                    Count.of(alive.filter(state=ConnectionState.DRAFT)),
-                ),
-            ],
+                ("Draft", "?state=draft", Count.of(alive.filter(state=ConnectionState.DRAFT))),
+            ),
             "is_later_page": bool(after),
             "next_page": parameters.at("after", found[-1].graph_id) if more else "",
             "is_empty": not matching and not parameters.chips,
@@ -238,6 +234,7 @@ def operations(request: HttpRequest) -> HttpResponse:
     everything = ConnectionOperation.objects.all()
     in_progress = everything.filter(status=OperationStatus.INPROGRESS)
     total = Count.of(everything)
+    shown = _operation_list(parameters, rows, now)
     return live_page(
         request,
         "operations",
@@ -245,13 +242,13 @@ def operations(request: HttpRequest) -> HttpResponse:
             "title": "Operations",
             "connection_id": connection_id,
             "total": total,
-            "shortcuts": [
+            "shortcuts": parameters.shortcuts(
                 ("All", "?", total),
                 ("Open failures", "?triage=open", Count.of(everything.open_failures())),
                 ("In progress", "?status=inprogress", Count.of(in_progress)),
                 ("Stuck", "?stuck=1", Count.of(_stuck(in_progress, now))),
-            ],
-            **_operation_list(parameters, rows, now),
+            ),
+            **shown,
         },
     )
 

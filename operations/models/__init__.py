@@ -5,7 +5,8 @@ from operations.models.change import Action, Actor, ActorKind, Change, Channel
 from operations.models.connection import AuthorizedApp, ExternalConnection
 from operations.models.enums import ConnectionState, ContentCategory, GraphEnum, OperationStatus
 from operations.models.installation import Installation, SigningKey
-from operations.models.operation import KEEP, ConnectionOperation, Kind, Triage
+from operations.models.moves import KEEP, Kind, Triage
+from operations.models.operation import ConnectionOperation
 from operations.models.outcome_rule import OutcomeRule
 from operations.models.schema import Schema
 

@@ -23,6 +23,7 @@ from operations.errors import (
 )
 from operations.models.change import Action, Actor, Change
 from operations.models.enums import ConnectionState, ContentCategory
+from operations.models.races import once_more
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
@@ -68,6 +69,7 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
         """Without those that are being deleted: what the API can see."""
         return self.filter(deleting_since=None)
 
+    @once_more
     def register(
         self,
         actor: Actor,
@@ -220,7 +222,8 @@ class ExternalConnection(models.Model):
         administrator does; ItemNotFound when it was deleted meanwhile.
         """
         with transaction.atomic():
-            current = type(self).objects.alive().select_for_update().filter(pk=self.pk).first()
+            alive = type(self).objects.alive().select_for_update(no_key=True)
+            current = alive.filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
             stays = values.get("state", current.state) == ConnectionState.OBSOLETE

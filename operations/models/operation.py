@@ -1,19 +1,14 @@
 """ConnectionOperation: asynchronous work on a connection, its states and its moves.
 
-    worker:    inprogress, not started --claim--> inprogress, started --> completed
-                   (queued)                          (running)       \\-> failed + error
-    reported:  unspecified --> inprogress --> completed | failed
-
-Every move is a conditional update whose row count decides who won. The worker's moves are in
-``operations.provisioning``; those that a caller or a person makes are here.
+Every move is a conditional update whose row count decides who won; which moves there are stands in
+``models.moves``. The worker's are made in ``operations.provisioning``; those that a caller or a
+person makes are here.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -32,53 +27,24 @@ from operations.errors import (
 from operations.models.change import Action, Actor, Change, Channel
 from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
+from operations.models.moves import (
+    ERROR_COLUMNS,
+    KEEP,
+    MOVES,
+    TERMINAL,
+    Keep,
+    Kind,
+    Triage,
+    check_error_fits,
+    error_columns,
+    outcome_columns,
+)
+from operations.models.races import once_more
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
 
 OPERATION_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
-MOVES = {
-    OperationStatus.UNSPECIFIED: (
-        OperationStatus.INPROGRESS,
-        OperationStatus.COMPLETED,
-        OperationStatus.FAILED,
-    ),
-    OperationStatus.INPROGRESS: TERMINAL,
-    OperationStatus.COMPLETED: (),
-    OperationStatus.FAILED: (),
-    OperationStatus.UNKNOWN_FUTURE_VALUE: (),
-}
-ERROR_COLUMNS = {
-    "code": "error_code",
-    "message": "error_message",
-    "target": "error_target",
-    "details": "error_details",
-    "innerError": "error_inner",
-}
-
-
-class Keep(Enum):
-    """Tells "no error was sent" from "null was sent"."""
-
-    KEEP = "keep"
-
-
-KEEP = Keep.KEEP
-
-
-class Kind(models.TextChoices):
-    SCHEMA_REGISTRATION = "schemaRegistration", "Schema registration"
-    REPORTED = "reported", "Reported by a service"
-
-
-class Triage(models.TextChoices):
-    """What became of a failure. Only open ones ask for a person."""
-
-    NONE = "", "—"
-    OPEN = "open", "Open"
-    ACKNOWLEDGED = "acknowledged", "Acknowledged"
-    SUPERSEDED = "superseded", "Superseded"
 
 
 def operation_id_fault(graph_id: str) -> Fault | None:
@@ -102,35 +68,6 @@ def new_operation_id() -> str:
     return str(uuid.uuid4())
 
 
-def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
-    """A parsed publicError as column values; all None for no error."""
-    return {column: (error or {}).get(member) for member, column in ERROR_COLUMNS.items()}
-
-
-def check_error_fits(status: OperationStatus, error: dict[str, Any] | None) -> None:
-    """Raise InvalidRequest when there is an error and the status is not failed."""
-    if error is not None and status != OperationStatus.FAILED:
-        raise InvalidRequest.of(
-            "ErrorRequiresFailedStatus",
-            f"Property 'error' is only allowed with status 'failed', not with '{status.word}'.",
-            "error",
-        )
-
-
-def outcome_columns(
-    status: OperationStatus, error: dict[str, Any] | None, now: datetime | Any
-) -> dict[str, Any]:
-    """What a row holds once it has this status: error, finished time, triage, no lease."""
-    return {
-        "status": status,
-        "finished_at": now if status in TERMINAL else None,
-        "triage": Triage.OPEN if status == OperationStatus.FAILED else Triage.NONE,
-        "worker": "",
-        "lease_until": None,
-        **error_columns(error),
-    }
-
-
 class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
     def worker_unfinished(self) -> ConnectionOperationQuerySet:
         """What our worker still has to do."""
@@ -140,6 +77,7 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         """Failures that nobody acknowledged and no later success superseded."""
         return self.filter(triage=Triage.OPEN)
 
+    @once_more
     def report(
         self,
         connection: ExternalConnection,
@@ -338,6 +276,11 @@ class ConnectionOperation(models.Model):
         return self.kind == Kind.SCHEMA_REGISTRATION
 
     @property
+    def is_queued(self) -> bool:
+        """In progress as Graph says it, but no worker has it in hand (any more)."""
+        return self.is_workers and self.status == OperationStatus.INPROGRESS and not self.worker
+
+    @property
     def can_be_retried(self) -> bool:
         """A finished failure of our worker; what is retried is the payload, as a new operation."""
         return self.is_workers and self.status == OperationStatus.FAILED
@@ -475,7 +418,10 @@ class ConnectionOperation(models.Model):
                 )
 
     def acknowledge(self, actor: Actor, note: str = "") -> bool:
-        """Take an open failure off the list of what needs a person. False if it was not open."""
+        """Take an open failure off the list of what needs a person. False if it was not open.
+
+        Raises ItemNotFound when it was deleted meanwhile.
+        """
         with transaction.atomic():
             opened = type(self).objects.filter(pk=self.pk, triage=Triage.OPEN)
             updated = opened.update(
@@ -490,7 +436,10 @@ class ConnectionOperation(models.Model):
                     after={"triage": Triage.ACKNOWLEDGED},
                     note=note,
                 )
-        self.refresh_from_db()
+        try:
+            self.refresh_from_db()
+        except type(self).DoesNotExist:
+            raise ItemNotFound("ConnectionOperation") from None
         return bool(updated)
 
     def remove(self, actor: Actor) -> None:

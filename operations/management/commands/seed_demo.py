@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
-from operations.demo import make_demo
+from operations.demo.making import make_demo
 from operations.models import Application
 
 

@@ -1,0 +1,198 @@
+"""``POST /$batch``: up to 20 requests in one, each answered as if it had been sent alone.
+
+Graph-contract 4.8. The parts run one after another in the order given, each in a transaction of
+its own; there is no transaction around them.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import uuid
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import resolve
+from rest_framework.request import Request
+
+from operations.api.errors import refusal
+from operations.api.paths import canonical_path, is_api_path
+from operations.api.representation import Json
+from operations.api.views import GraphViewSet
+from operations.errors import (
+    FailedDependency,
+    Fault,
+    GraphError,
+    InvalidRequest,
+    UnexpectedError,
+    invalid,
+    required,
+)
+
+MAX_PARTS = 20
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+log = logging.getLogger(__name__)
+
+
+class BatchViewSet(GraphViewSet):
+    """The token is checked for the batch, roles and ownership for each part."""
+
+    needs_role = False
+
+    def create(self, request: Request) -> HttpResponse:
+        self.query_options()
+        parts = _read_parts(self.body())
+        outer = request._request
+        statuses: dict[str, int] = {}
+        responses = []
+        for part in parts:
+            response = self._answer_part(outer, part, statuses)
+            statuses[part["id"]] = response.status_code
+            responses.append(_part_json(part["id"], response))
+        return self.answer({"responses": responses})
+
+    def _answer_part(
+        self, outer: HttpRequest, part: Json, statuses: dict[str, int]
+    ) -> HttpResponse:
+        failed = [other for other in _dependencies(part) if statuses[other] >= 400]
+        try:
+            inner = self._request_of(outer, part)
+        except GraphError as error:
+            return refusal(error, outer)
+        if failed:
+            return refusal(FailedDependency(failed[0]), inner)
+        match = resolve(inner.path_info)
+        try:
+            response: HttpResponse = match.func(inner, *match.args, **match.kwargs)
+        except Exception:
+            log.exception("Part %s of a batch broke.", part["id"])
+            response = refusal(UnexpectedError(), inner)
+        response["request-id"] = inner.request_id  # type: ignore[attr-defined]
+        response["client-request-id"] = inner.client_request_id  # type: ignore[attr-defined]
+        response["OData-Version"] = "4.0"
+        return response
+
+    def _request_of(self, outer: HttpRequest, part: Json) -> HttpRequest:
+        """The part as a request of its own, with the batch's token unless it brings one."""
+        path, query = self._address(part["url"])
+        body = b"" if part.get("body") is None else json.dumps(part["body"]).encode()
+        environ = {
+            name: value for name, value in outer.META.items() if name not in PER_REQUEST_HEADERS
+        }
+        for name, value in (part.get("headers") or {}).items():
+            variable = "HTTP_" + str(name).upper().replace("-", "_")
+            if variable not in ADDRESS_HEADERS:
+                environ[variable] = str(value)
+        environ |= {
+            "REQUEST_METHOD": part["method"].upper(),
+            "PATH_INFO": path,
+            "QUERY_STRING": query,
+            "CONTENT_TYPE": "application/json",
+            "CONTENT_LENGTH": str(len(body)),
+            "wsgi.input": io.BytesIO(body),
+        }
+        inner = WSGIRequest(environ)
+        inner.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
+        inner.client_request_id = environ.get(  # type: ignore[attr-defined]
+            "HTTP_CLIENT_REQUEST_ID",
+            outer.client_request_id,  # type: ignore[attr-defined]
+        )
+        return inner
+
+    def _address(self, url: str) -> tuple[str, str]:
+        """Path and query of a part's URL: absolute on this server, or relative to a root."""
+        parsed = urlsplit(url)
+        path = unquote(parsed.path)
+        if parsed.netloc:
+            if parsed.netloc != urlsplit(self.root.server).netloc:
+                raise InvalidRequest([invalid("url", "must be an address of this server")])
+            path = path.removeprefix(urlsplit(self.root.server).path)
+        path = "/" + path.lstrip("/")
+        if not is_api_path(path):
+            path = f"/{self.root.version}{path}"
+        path = canonical_path(path)
+        if path.endswith("/$batch"):
+            raise InvalidRequest([invalid("url", "must not be a batch: batches do not nest")])
+        return path, parsed.query
+
+
+#: What belongs to the batch itself and not to its parts.
+PER_REQUEST_HEADERS = frozenset(
+    "HTTP_ACCEPT HTTP_CONTENT_TYPE HTTP_CONTENT_LENGTH HTTP_TRANSFER_ENCODING HTTP_PREFER "
+    "HTTP_IF_MATCH HTTP_IF_NONE_MATCH CONTENT_TYPE CONTENT_LENGTH".split()
+)
+
+#: Where the batch came in is where its parts came in.
+ADDRESS_HEADERS = frozenset("HTTP_HOST HTTP_X_FORWARDED_HOST HTTP_X_FORWARDED_PROTO".split())
+
+
+def _read_parts(document: Json) -> list[Json]:
+    """The parts, checked. Raises InvalidRequest with everything that is wrong with the batch."""
+    entries = document.get("requests")
+    if entries is None:
+        raise InvalidRequest([required("requests")])
+    if not isinstance(entries, list) or not 1 <= len(entries) <= MAX_PARTS:
+        raise InvalidRequest([invalid("requests", f"must have 1 to {MAX_PARTS} entries")])
+    faults: list[Fault] = []
+    seen: set[str] = set()
+    for index, entry in enumerate(entries):
+        path = f"requests/{index}"
+        if not isinstance(entry, dict):
+            faults.append(invalid(path, "must be an object"))
+            continue
+        faults += _part_faults(path, entry, seen)
+        if isinstance(entry.get("id"), str):
+            seen.add(entry["id"])
+    if faults:
+        raise InvalidRequest(faults)
+    return entries
+
+
+def _part_faults(path: str, entry: Json, seen: set[str]) -> list[Fault]:
+    faults = []
+    for member in ("id", "method", "url"):
+        if not isinstance(entry.get(member), str) or not entry[member]:
+            faults.append(invalid(f"{path}/{member}", "must be a text that is not empty"))
+    if isinstance(entry.get("id"), str) and entry["id"] in seen:
+        faults.append(invalid(f"{path}/id", "must be unique in the batch"))
+    method = entry.get("method")
+    if isinstance(method, str) and method.upper() not in METHODS:
+        faults.append(invalid(f"{path}/method", f"must be one of {', '.join(METHODS)}"))
+    if not isinstance(entry.get("headers") or {}, dict):
+        faults.append(invalid(f"{path}/headers", "must be an object"))
+    dependencies = _dependencies(entry)
+    if not isinstance(dependencies, list):
+        return [*faults, invalid(f"{path}/dependsOn", "must be a collection of ids")]
+    for dependency in dependencies:
+        if not isinstance(dependency, str) or dependency not in seen:
+            faults.append(
+                invalid(
+                    f"{path}/dependsOn",
+                    f"must name earlier requests of the batch, not '{str(dependency)[:60]}'",
+                )
+            )
+    return faults
+
+
+def _dependencies(entry: Json) -> Any:
+    """``dependsOn``; the Python SDK spells it ``depends_on``."""
+    return entry.get("dependsOn") or entry.get("depends_on") or []
+
+
+def _part_json(part_id: str, response: HttpResponse) -> Json:
+    part: Json = {
+        "id": part_id,
+        "status": response.status_code,
+        "headers": dict(response.items()),
+    }
+    if response.content:
+        if response.get("Content-Type", "").startswith("application/json"):
+            part["body"] = json.loads(response.content)
+        else:
+            part["body"] = base64.b64encode(response.content).decode()
+    return part

@@ -1,0 +1,1 @@
+"""The demo data: what it shows (``company``) and how it is written (``making``)."""

@@ -1,0 +1,90 @@
+"""The states of an operation and the moves between them, as rules: no row is touched here.
+
+worker:    inprogress, not started --claim--> inprogress, started --> completed
+               (queued)                          (running)       \\-> failed + error
+reported:  unspecified --> inprogress --> completed | failed
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from django.db import models
+
+from operations.errors import InvalidRequest
+from operations.models.enums import OperationStatus
+
+TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
+MOVES = {
+    OperationStatus.UNSPECIFIED: (
+        OperationStatus.INPROGRESS,
+        OperationStatus.COMPLETED,
+        OperationStatus.FAILED,
+    ),
+    OperationStatus.INPROGRESS: TERMINAL,
+    OperationStatus.COMPLETED: (),
+    OperationStatus.FAILED: (),
+    OperationStatus.UNKNOWN_FUTURE_VALUE: (),
+}
+#: Where each member of a publicError is kept; null in a column means that it was not given.
+ERROR_COLUMNS = {
+    "code": "error_code",
+    "message": "error_message",
+    "target": "error_target",
+    "details": "error_details",
+    "innerError": "error_inner",
+}
+
+
+class Keep(Enum):
+    """Tells "no error was sent" from "null was sent"."""
+
+    KEEP = "keep"
+
+
+KEEP = Keep.KEEP
+
+
+class Kind(models.TextChoices):
+    SCHEMA_REGISTRATION = "schemaRegistration", "Schema registration"
+    REPORTED = "reported", "Reported by a service"
+
+
+class Triage(models.TextChoices):
+    """What became of a failure. Only open ones ask for a person."""
+
+    NONE = "", "—"
+    OPEN = "open", "Open"
+    ACKNOWLEDGED = "acknowledged", "Acknowledged"
+    SUPERSEDED = "superseded", "Superseded"
+
+
+def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
+    """A parsed publicError as column values; all None for no error."""
+    return {column: (error or {}).get(member) for member, column in ERROR_COLUMNS.items()}
+
+
+def check_error_fits(status: OperationStatus, error: dict[str, Any] | None) -> None:
+    """Raise InvalidRequest when there is an error and the status is not failed."""
+    if error is not None and status != OperationStatus.FAILED:
+        raise InvalidRequest.of(
+            "ErrorRequiresFailedStatus",
+            f"Property 'error' is only allowed with status 'failed', not with '{status.word}'.",
+            "error",
+        )
+
+
+def outcome_columns(
+    status: OperationStatus, error: dict[str, Any] | None, now: datetime | Any
+) -> dict[str, Any]:
+    """What a row holds once it has this status: error, finished time, triage, no lease."""
+    return {
+        "status": status,
+        "finished_at": now if status in TERMINAL else None,
+        "triage": Triage.OPEN if status == OperationStatus.FAILED else Triage.NONE,
+        "worker": "",
+        "lease_until": None,
+        **error_columns(error),
+    }

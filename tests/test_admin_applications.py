@@ -1,0 +1,306 @@
+"""Applications in the admin: a secret is shown once, roles and access can be taken away."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from operations.models import (
+    ROLES,
+    Action,
+    Application,
+    ApplicationSecret,
+    Change,
+    Installation,
+    SigningKey,
+)
+from tests.admin_pages import act, administrator, inline_code, refusals, send, submit, told, url
+from tests.factories import COMMAND, make_application, make_connection, register_schema
+
+MODEL = "application"
+SECRET = re.compile(r"secret (\S+) \(shown only now")
+
+
+@pytest.fixture
+def anna(db):
+    return administrator("anna")
+
+
+def edit(client, application, **values):
+    return submit(client, url(MODEL, "change", application.pk), **values)
+
+
+def by_anna(action: Action) -> Change:
+    """The one record of this action, which anna left through the admin."""
+    return Change.objects.get(action=action, channel="admin", actor_name="anna")
+
+
+def test_registering_shows_the_secret_once(anna):
+    page = submit(anna, url(MODEL, "add"), name="HR connector", roles=[ROLES[0], ROLES[1]])
+    assert refusals(page) == []
+    application = Application.objects.get()
+    assert (application.name, application.roles) == ("HR connector", [ROLES[0], ROLES[1]])
+    shown = SECRET.search(told(page)[0]).group(1)
+    assert str(application.app_id) in told(page)[0]
+    assert application.find_secret(shown).is_usable
+    assert application.secrets.count() == 1
+    again = anna.get(url(MODEL, "change", application.pk)).content.decode()
+    assert shown not in again
+    assert shown[:6] in again
+    assert by_anna(Action.APPLICATION_CREATED).after == {
+        "name": "HR connector",
+        "roles": [ROLES[0], ROLES[1]],
+        "enabled": True,
+    }
+    assert shown not in str(list(Change.objects.values()))
+
+
+@pytest.mark.parametrize(
+    "values, field, sentence",
+    [
+        ({"name": ""}, "name", "This field is required."),
+        ({"name": "x" * 121}, "name", "at most 120 characters"),
+        ({"name": "App", "roles": ["Mail.Send"]}, "roles", "Mail.Send is not one of the available"),
+    ],
+)
+def test_refused_registrations(anna, values, field, sentence):
+    page = submit(anna, url(MODEL, "add"), **values)
+    assert list(page.context["adminform"].form.errors) == [field]
+    assert sentence in refusals(page)[0]
+    assert not Application.objects.exists()
+
+
+def test_taking_a_role_away(anna):
+    application = make_application(ROLES[0], ROLES[2])
+    assert refusals(edit(anna, application, roles=[ROLES[0]])) == []
+    application.refresh_from_db()
+    assert application.roles == [ROLES[0]]
+    change = by_anna(Action.APPLICATION_UPDATED)
+    assert change.before == {"roles": [ROLES[0], ROLES[2]]}
+    assert change.after == {"roles": [ROLES[0]]}
+    assert change.subject == str(application)
+
+
+def test_disabling(anna):
+    application = make_application(ROLES[0])
+    assert refusals(edit(anna, application, enabled=None)) == []
+    application.refresh_from_db()
+    assert application.enabled is False
+    change = by_anna(Action.APPLICATION_UPDATED)
+    assert (change.before, change.after) == ({"enabled": True}, {"enabled": False})
+    assert refusals(edit(anna, application, enabled="on")) == []
+    application.refresh_from_db()
+    assert application.enabled is True
+
+
+def test_saving_what_was_not_edited_changes_nothing(anna):
+    application = make_application(ROLES[2], ROLES[0])
+    before = Change.objects.count()
+    assert refusals(edit(anna, application)) == []
+    application.refresh_from_db()
+    assert application.roles == [ROLES[2], ROLES[0]]
+    assert Change.objects.count() == before
+
+
+def test_an_editor_does_not_put_back_what_changed_meanwhile(anna):
+    application = make_application(ROLES[0])
+    address = url(MODEL, "change", application.pk)
+    shown = anna.get(address)
+    Application.objects.filter(pk=application.pk).update(enabled=False)
+    assert refusals(send(anna, address, shown, name="Renamed")) == []
+    application.refresh_from_db()
+    assert (application.name, application.enabled) == ("Renamed", False)
+
+
+def test_the_client_id_is_fixed(anna):
+    application = make_application()
+    client_id = application.app_id
+    edit(anna, application, app_id="00000000-0000-0000-0000-000000000001", name="Renamed")
+    application.refresh_from_db()
+    assert application.app_id == client_id
+
+
+def test_an_application_is_disabled_not_deleted(anna):
+    application = make_application()
+    assert anna.post(url(MODEL, "delete", application.pk), {"post": "yes"}).status_code == 403
+    assert Application.objects.exists()
+    data = {"action": "delete_selected", "_selected_action": [application.pk], "post": "yes"}
+    anna.post(url(MODEL), data)
+    assert Application.objects.exists()
+
+
+# Secrets -----------------------------------------------------------------------------------------
+
+
+def test_a_further_secret(anna):
+    application = make_application()
+    page = act(anna, MODEL, "create_secret", [application], days=30)
+    messages = told(page)
+    shown = SECRET.search(messages[0]).group(1)
+    assert messages[1] == "1 given a secret."
+    secret = application.find_secret(shown)
+    assert secret.is_usable
+    assert timedelta(days=29) < secret.expires_at - timezone.now() <= timedelta(days=30)
+    assert application.secrets.count() == 2
+    assert by_anna(Action.SECRET_CREATED).after["prefix"] == shown[:6]
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "4000", "soon"])
+def test_refused_expiry(anna, days):
+    application = make_application()
+    data = {"action": "create_secret", "_selected_action": [application.pk], "post": "yes"}
+    page = anna.post(url(MODEL), data | {"days": days})
+    assert page.status_code == 200
+    assert 'class="errorlist"' in page.content.decode()
+    assert application.secrets.count() == 1
+
+
+def test_a_secret_without_expiry(anna):
+    application = make_application()
+    act(anna, MODEL, "create_secret", [application], days="")
+    assert application.secrets.last().expires_at is None
+
+
+def test_revoking(anna):
+    application = make_application()
+    revoked = application.secrets.get()
+    kept_text = application.create_secret(COMMAND)
+    revoked_twice = ApplicationSecret.objects.get(pk=revoked.pk)
+    page = act(anna, "applicationsecret", "revoke", [revoked])
+    assert told(page) == ["1 revoked."]
+    revoked.refresh_from_db()
+    assert not revoked.is_usable
+    assert application.find_secret(kept_text).is_usable
+    assert by_anna(Action.SECRET_REVOKED).before == {"prefix": revoked.prefix}
+    page = act(anna, "applicationsecret", "revoke", [revoked_twice])
+    assert told(page) == [f"1 skipped. {revoked.prefix}…: it is revoked already."]
+
+
+def test_secrets_are_only_looked_at(anna):
+    secret = make_application().secrets.get()
+    address = url("applicationsecret", "change", secret.pk)
+    assert anna.get(address).status_code == 200
+    assert anna.post(address, {"prefix": "x"}).status_code == 403
+    assert anna.get(url("applicationsecret", "add")).status_code == 403
+    assert anna.get(url("applicationsecret", "delete", secret.pk)).status_code == 403
+
+
+def test_digests_are_never_shown(anna):
+    application = make_application()
+    secret = application.secrets.get()
+    for address in (
+        url(MODEL),
+        url(MODEL, "change", application.pk),
+        url("applicationsecret"),
+        url("applicationsecret", "change", secret.pk),
+    ):
+        text = anna.get(address).content.decode()
+        assert secret.digest not in text
+        assert application.secret_text not in text
+
+
+def test_secrets_stand_on_the_application_with_their_state(anna):
+    application = make_application()
+    application.create_secret(COMMAND, timezone.now() - timedelta(days=1))
+    application.secrets.first().revoke(COMMAND)
+    application.create_secret(COMMAND)
+    text = anna.get(url(MODEL, "change", application.pk)).content.decode()
+    for state in ("revoked", "expired", "usable"):
+        assert f"<p>{state}</p>" in text
+    page = anna.get(url(MODEL))
+    assert page.context["cl"].result_list[0].secret_count == 1
+
+
+def test_history_of_an_application(anna):
+    application = make_application(ROLES[0])
+    other = make_application(name="Another one")
+    edit(anna, application, name="Renamed")
+    text = anna.get(url(MODEL, "history", application.pk)).content.decode()
+    assert "Application created" in text
+    assert "Application changed" in text
+    assert "name: Renamed" in text
+    assert other.name not in text
+
+
+def test_the_list_costs_the_same_for_many(anna, django_assert_max_num_queries):
+    for _ in range(12):
+        make_application()
+    with django_assert_max_num_queries(6):
+        assert anna.get(url(MODEL)).status_code == 200
+
+
+# What is only looked at --------------------------------------------------------------------------
+
+
+def test_a_signing_key_is_never_shown_nor_read(anna, django_assert_max_num_queries):
+    key = SigningKey.objects.create(kid="key-1", private_pem="-----BEGIN PRIVATE KEY-----abc")
+    for address in (url("signingkey"), url("signingkey", "change", key.pk)):
+        with django_assert_max_num_queries(8) as queries:
+            page = anna.get(address)
+        assert not any("private_pem" in query["sql"] for query in queries)
+        assert page.status_code == 200
+        assert "key-1" in page.content.decode()
+        assert "PRIVATE KEY" not in page.content.decode()
+
+
+def test_records_are_only_looked_at(anna):
+    connection = make_connection()
+    register_schema(connection)
+    schema = connection.schema_in_force
+    change = Change.objects.first()
+    installation = Installation.current()
+    SigningKey.objects.create(kid="key-1", private_pem="x")
+    for model, key in (
+        ("schema", schema.pk),
+        ("change", change.pk),
+        ("installation", installation.pk),
+        ("signingkey", "key-1"),
+    ):
+        assert anna.get(url(model)).status_code == 200
+        assert anna.get(url(model, "change", key)).status_code == 200
+        assert anna.get(url(model, "add")).status_code == 403
+        assert anna.get(url(model, "delete", key)).status_code == 403
+        assert anna.post(url(model, "change", key), {"note": "x"}).status_code == 403
+
+
+def test_a_schema_is_shown_as_it_was_registered(anna):
+    connection = make_connection()
+    register_schema(connection)
+    page = anna.get(url("schema", "change", connection.schema_in_force.pk))
+    assert "microsoft.graph.externalItem" in page.content.decode()
+
+
+def test_changes_are_found_by_request_and_connection(anna):
+    make_connection("contosohr")
+    make_connection("wiki")
+    page = anna.get(url("change") + "?q=contosohr")
+    assert [row.connection_graph_id for row in page.context["cl"].result_list] == ["contosohr"]
+
+
+def test_pages_work_under_a_strict_content_policy(anna):
+    application = make_application()
+    connection = make_connection()
+    register_schema(connection)
+    pages = [
+        anna.get(address)
+        for address in (
+            "/admin/",
+            url(MODEL),
+            url(MODEL, "add"),
+            url(MODEL, "change", application.pk),
+            url(MODEL, "history", application.pk),
+            url("applicationsecret"),
+            url("change"),
+            url("change", "change", Change.objects.first().pk),
+            url("schema", "change", connection.schema_in_force.pk),
+            url("outcomerule", "add"),
+        )
+    ]
+    data = {"action": "create_secret", "_selected_action": [application.pk]}
+    pages.append(anna.post(url(MODEL), data))
+    for page in pages:
+        assert page.status_code == 200
+        assert inline_code(page) == []

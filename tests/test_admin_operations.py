@@ -1,0 +1,590 @@
+"""Operations in the admin: entered, moved, retried, acknowledged, failed, deleted, refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.core.management import call_command
+from django.utils import timezone
+
+from operations import provisioning
+from operations.models import (
+    Action,
+    Change,
+    ConnectionOperation,
+    ExternalConnection,
+    Kind,
+    OperationStatus,
+    OutcomeRule,
+    Triage,
+)
+from tests.admin_pages import act, administrator, inline_code, refusals, send, submit, told, url
+from tests.factories import (
+    COMMAND,
+    WORKER,
+    fail_registration,
+    make_connection,
+    register_schema,
+    report,
+    request_registration,
+)
+
+MODEL = "connectionoperation"
+RULE = "outcomerule"
+ERROR = {"code": "Broken", "message": "It broke."}
+INPROGRESS = OperationStatus.INPROGRESS
+COMPLETED = OperationStatus.COMPLETED
+FAILED = OperationStatus.FAILED
+
+
+@pytest.fixture
+def anna(db):
+    return administrator("anna")
+
+
+def add(client, connection, **values):
+    return submit(client, url(MODEL, "add"), connection=connection.pk, **values)
+
+
+def edit(client, operation, **values):
+    return submit(client, url(MODEL, "change", operation.pk), **values)
+
+
+def stored(operation) -> ConnectionOperation:
+    return ConnectionOperation.objects.get(pk=operation.pk)
+
+
+def by_anna(action: Action) -> Change:
+    """The one record of this action, which anna left through the admin."""
+    return Change.objects.get(action=action, channel="admin", actor_name="anna")
+
+
+# Adding ------------------------------------------------------------------------------------------
+
+
+def test_adding_reports_an_operation(anna):
+    connection = make_connection()
+    page = add(anna, connection, graph_id="run-1", status=FAILED, error=json.dumps(ERROR))
+    assert refusals(page) == []
+    operation = ConnectionOperation.objects.get()
+    assert (operation.graph_id, operation.kind) == ("run-1", Kind.REPORTED)
+    assert (operation.status, operation.error) == (FAILED, ERROR)
+    assert operation.triage == Triage.OPEN
+    assert operation.finished_at is not None
+    assert by_anna(Action.OPERATION_REPORTED).after == {"status": "failed", "error": ERROR}
+
+
+def test_an_id_is_proposed(anna):
+    assert refusals(add(anna, make_connection())) == []
+    assert len(ConnectionOperation.objects.get().graph_id) == 36
+
+
+@pytest.mark.parametrize(
+    "values, field, sentence",
+    [
+        (
+            {"graph_id": "a b"},
+            "graph_id",
+            "Property 'id' must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not '.' or '..'.",
+        ),
+        (
+            {"graph_id": "taken"},
+            "__all__",
+            "This connection has an operation with this id already.",
+        ),
+        (
+            {"status": COMPLETED, "error": '{"message": "m"}'},
+            "error",
+            "Property 'error' is only allowed with status 'failed', not with 'completed'.",
+        ),
+        ({"status": 4}, "status", "Select a valid choice. 4 is not one of the available choices."),
+        ({"status": FAILED, "error": "{"}, "error", "Enter valid JSON."),
+        (
+            {"status": FAILED, "error": "{}"},
+            "error",
+            "Property 'error' must have at least one of code, message, target, details, "
+            "innerError.",
+        ),
+        (
+            {"status": FAILED, "error": '{"message": 5}'},
+            "error",
+            "Property 'error/message' must be a string.",
+        ),
+        (
+            {"status": FAILED, "error": '{"message": "a\\u0000b"}'},
+            "error",
+            "The JSON has a text or a number that cannot be stored: a NUL character, half a "
+            "surrogate pair, or a number out of range.",
+        ),
+    ],
+)
+def test_refused_additions(anna, values, field, sentence):
+    connection = make_connection("contosohr")
+    report(connection, graph_id="taken")
+    page = add(anna, connection, **values)
+    assert refusals(page) == [sentence]
+    assert list(page.context["adminform"].form.errors) == [field]
+    assert ConnectionOperation.objects.count() == 1
+
+
+def test_every_fault_of_an_error_is_told(anna):
+    page = add(anna, make_connection(), status=FAILED, error='{"code": 1, "severity": "high"}')
+    assert refusals(page) == [
+        "Property 'error/code' must be a string.",
+        "Property 'error/severity' is not declared by the type.",
+    ]
+
+
+def test_nothing_is_added_to_what_is_being_deleted(anna):
+    connection = make_connection("contosohr")
+    ExternalConnection.objects.filter(pk=connection.pk).update(deleting_since=timezone.now())
+    assert refusals(add(anna, connection)) == ["Connection 'contosohr' is being deleted."]
+
+
+# Editing -----------------------------------------------------------------------------------------
+
+
+def test_moving_a_reported_operation(anna):
+    operation = report(make_connection())
+    assert refusals(edit(anna, operation, status=COMPLETED)) == []
+    assert stored(operation).status == COMPLETED
+    change = by_anna(Action.OPERATION_COMPLETED)
+    assert change.before == {"status": "inprogress", "error": None}
+    assert change.after == {"status": "completed", "error": None}
+
+
+def test_failing_with_details(anna):
+    error = {
+        "code": "C",
+        "message": "<b>bold</b>\n",
+        "target": "t",
+        "details": [{"code": "D"}],
+        "innerError": {"code": "I", "any": [1]},
+    }
+    operation = report(make_connection())
+    assert refusals(edit(anna, operation, status=FAILED, error=json.dumps(error))) == []
+    row = stored(operation)
+    assert row.error == error
+    assert (row.error_code, row.error_inner) == ("C", {"code": "I", "any": [1]})
+    page = anna.get(url(MODEL, "change", operation.pk))
+    shown = page.context["adminform"].form["error"].value()
+    assert json.loads(shown) == error
+    assert shown.startswith('{\n  "code": "C",\n')
+    assert "<b>bold" not in page.content.decode()
+
+
+def test_saving_what_was_not_edited_changes_nothing(anna):
+    operation = report(make_connection(), status="failed", error={"message": "two\nlines"})
+    before = Change.objects.count()
+    assert refusals(edit(anna, operation)) == []
+    assert Change.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    "old, new, sentence",
+    [
+        (COMPLETED, FAILED, "Property 'status' cannot change from 'completed' to 'failed'."),
+        (FAILED, INPROGRESS, "Property 'status' cannot change from 'failed' to 'inprogress'."),
+        (INPROGRESS, 0, "Property 'status' cannot change from 'inprogress' to 'unspecified'."),
+    ],
+)
+def test_refused_moves(anna, old, new, sentence):
+    operation = report(make_connection(), status=old)
+    page = edit(anna, operation, status=new)
+    assert refusals(page) == [sentence]
+    assert list(page.context["adminform"].form.errors) == ["status"]
+    assert stored(operation).status == old
+
+
+def test_an_error_is_added_once(anna):
+    operation = report(make_connection("contosohr"), graph_id="run-1", status="failed")
+    assert refusals(edit(anna, operation, error=json.dumps(ERROR))) == []
+    assert stored(operation).error == ERROR
+    for again in ('{"message": "Another."}', ""):
+        page = edit(anna, operation, error=again)
+        assert refusals(page) == ["The error of operation 'run-1' is final."]
+        assert list(page.context["adminform"].form.errors) == ["error"]
+    assert stored(operation).error == ERROR
+
+
+def test_an_error_needs_a_failure(anna):
+    operation = report(make_connection())
+    page = edit(anna, operation, error=json.dumps(ERROR))
+    assert refusals(page) == [
+        "Property 'error' is only allowed with status 'failed', not with 'inprogress'."
+    ]
+
+
+@pytest.mark.parametrize("claimed", [True, False])
+def test_an_unfinished_registration_may_be_failed_never_completed(anna, claimed):
+    operation = request_registration(make_connection())
+    held = provisioning.claim(WORKER) if claimed else None
+    page = edit(anna, operation, status=COMPLETED)
+    assert refusals(page) == [
+        f"Operation '{operation.graph_id}' is run by the worker and is not finished."
+    ]
+    assert stored(operation).status == INPROGRESS
+    assert refusals(edit(anna, operation, status=FAILED, error=json.dumps(ERROR))) == []
+    assert stored(operation).error == ERROR
+    assert by_anna(Action.OPERATION_FAILED)
+    if held:
+        assert provisioning.finish(held) is False
+
+
+def test_what_an_import_brought_is_shown_and_stays(anna):
+    operation = report(make_connection())
+    ConnectionOperation.objects.filter(pk=operation.pk).update(status=4)
+    page = anna.get(url(MODEL, "change", operation.pk))
+    assert '<option value="4" selected>unknownFutureValue</option>' in page.content.decode()
+    assert refusals(edit(anna, operation)) == []
+    assert refusals(edit(anna, operation, status=COMPLETED)) == [
+        "Property 'status' cannot change from 'unknownFutureValue' to 'completed'."
+    ]
+
+
+def test_an_editor_does_not_put_back_what_moved_meanwhile(anna):
+    """The page shows inprogress, the service completes it, and saving it untouched is no move."""
+    operation = report(make_connection())
+    address = url(MODEL, "change", operation.pk)
+    shown = anna.get(address)
+    operation.move(COMMAND, status=COMPLETED)
+    assert refusals(send(anna, address, shown)) == []
+    assert stored(operation).status == COMPLETED
+    assert refusals(send(anna, address, shown, status=FAILED)) == [
+        "Property 'status' cannot change from 'completed' to 'failed'."
+    ]
+
+
+def test_an_editor_does_not_take_back_an_error_that_came_meanwhile(anna):
+    operation = report(make_connection(), status="failed")
+    address = url(MODEL, "change", operation.pk)
+    shown = anna.get(address)
+    operation.move(COMMAND, error=ERROR)
+    assert refusals(send(anna, address, shown)) == []
+    assert stored(operation).error == ERROR
+
+
+def test_who_loses_a_race_reads_a_sentence(anna, monkeypatch):
+    """The form was right when it was checked; the service was faster before it was saved."""
+    operation = report(make_connection())
+    real = ConnectionOperation.move
+    calls = []
+
+    def move(self, actor, **values):
+        calls.append(values)
+        if len(calls) == 2:
+            real(stored(self), COMMAND, status=FAILED)
+        return real(self, actor, **values)
+
+    monkeypatch.setattr(ConnectionOperation, "move", move)
+    page = edit(anna, operation, status=COMPLETED)
+    assert told(page) == ["Property 'status' cannot change from 'failed' to 'completed'."]
+    assert not Change.objects.filter(channel="admin").exists()
+
+
+def test_what_is_gone_is_not_found(anna):
+    operation = report(make_connection())
+    address = url(MODEL, "change", operation.pk)
+    shown = anna.get(address)
+    operation.remove(COMMAND)
+    page = anna.post(address, {"status": COMPLETED, "error": ""}, follow=True)
+    assert shown.status_code == 200
+    assert "doesn’t exist. Perhaps it was deleted?" in told(page)[0]
+
+
+def test_what_is_fixed_is_not_edited(anna):
+    connection, other = make_connection(), make_connection()
+    operation = report(connection, graph_id="run-1")
+    edit(anna, operation, connection=other.pk, graph_id="run-2", triage="open", kind="x")
+    row = stored(operation)
+    assert (row.connection, row.graph_id, row.triage) == (connection, "run-1", "")
+
+
+# Deleting ----------------------------------------------------------------------------------------
+
+
+def test_deleting(anna):
+    operation = report(make_connection(), status="completed")
+    page = anna.post(url(MODEL, "delete", operation.pk), {"post": "yes"}, follow=True)
+    assert "was deleted successfully" in told(page)[0]
+    assert not ConnectionOperation.objects.exists()
+    assert by_anna(Action.OPERATION_DELETED)
+
+
+def test_an_unfinished_registration_is_not_deleted(anna):
+    operation = request_registration(make_connection())
+    page = anna.post(url(MODEL, "delete", operation.pk), {"post": "yes"}, follow=True)
+    assert told(page) == [
+        f"Operation '{operation.graph_id}' is run by the worker and is not finished. It can be "
+        "deleted when it is."
+    ]
+    assert stored(operation)
+
+
+def test_deleting_many_reports_what_was_refused(anna):
+    reported = report(make_connection(), status="completed")
+    running = request_registration(make_connection())
+    page = act(anna, MODEL, "delete_selected", [reported, running])
+    assert told(page) == [
+        "1 deleted.",
+        f"1 refused. {running.graph_id}: Operation '{running.graph_id}' is run by the worker and "
+        "is not finished. It can be deleted when it is.",
+    ]
+    assert list(ConnectionOperation.objects.all()) == [running]
+
+
+# Actions -----------------------------------------------------------------------------------------
+
+
+def test_retrying(anna):
+    failed = fail_registration(make_connection())
+    done = register_schema(make_connection())
+    reported = report(make_connection(), graph_id="run-1", status="failed")
+    page = act(anna, MODEL, "retry", [failed, done, reported], note="after the fix")
+    messages = told(page)
+    assert messages[0] == "1 retried, each as a new operation."
+    assert messages[1].startswith("2 refused. ")
+    assert f"'{done.graph_id}' cannot be retried: only a failed registration can." in messages[1]
+    assert "'run-1' cannot be retried: only a failed registration can." in messages[1]
+    again = ConnectionOperation.objects.get(retry_of=failed)
+    assert (again.status, again.requested_by) == (INPROGRESS, "anna")
+    change = by_anna(Action.OPERATION_RETRIED)
+    assert (change.operation_key, change.note) == (again.pk, "after the fix")
+
+
+def test_acknowledging(anna):
+    one, two = (report(make_connection(), status="failed") for _ in range(2))
+    two.acknowledge(COMMAND)
+    done = report(make_connection(), graph_id="run-1", status="completed")
+    page = act(anna, MODEL, "acknowledge", [one, two, done], note="known")
+    messages = told(page)
+    assert messages[0] == "1 acknowledged."
+    assert messages[1].startswith("2 skipped. ")
+    assert f"{two.graph_id}: it is acknowledged already." in messages[1]
+    assert "run-1: it is no failure." in messages[1]
+    row = stored(one)
+    assert (row.triage, row.triage_note) == (Triage.ACKNOWLEDGED, "known")
+    assert by_anna(Action.OPERATION_ACKNOWLEDGED).note == "known"
+
+
+def test_failing_with_a_message(anna):
+    reported = report(make_connection())
+    running = request_registration(make_connection())
+    done = report(make_connection(), graph_id="run-1", status="completed")
+    page = act(
+        anna,
+        MODEL,
+        "fail",
+        [reported, running, done],
+        message="The source <is> gone.",
+        code="SourceGone",
+        note="see the log",
+    )
+    assert told(page) == ["2 failed.", "1 skipped. run-1: it is completed already."]
+    for operation in (reported, running):
+        row = stored(operation)
+        assert row.status == FAILED
+        assert row.error == {"code": "SourceGone", "message": "The source <is> gone."}
+    notes = Change.objects.filter(action=Action.OPERATION_FAILED, channel="admin")
+    assert {change.note for change in notes} == {"see the log"}
+
+
+def test_failing_needs_a_message(anna):
+    operation = report(make_connection())
+    data = {"action": "fail", "_selected_action": [operation.pk], "post": "yes", "message": ""}
+    page = anna.post(url(MODEL), data)
+    assert "This field is required." in page.content.decode()
+    assert stored(operation).status == INPROGRESS
+
+
+def test_what_was_deleted_during_an_action_is_refused(anna, monkeypatch):
+    operation = report(make_connection(), status="failed")
+
+    def vanish(self, actor, note=""):
+        ConnectionOperation.objects.filter(pk=self.pk).delete()
+        self.refresh_from_db()
+
+    monkeypatch.setattr(ConnectionOperation, "acknowledge", vanish)
+    page = act(anna, MODEL, "acknowledge", [operation])
+    assert told(page) == [
+        f"1 refused. {operation.graph_id}: The database refused this change, because what it "
+        "refers to was changed or deleted meanwhile."
+    ]
+
+
+def test_actions_need_permission(client, django_user_model):
+    user = django_user_model.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_connectionoperation"))
+    client.force_login(user)
+    operation = report(make_connection(), status="failed")
+    page = client.get(url(MODEL))
+    assert page.status_code == 200
+    assert "acknowledge" not in page.content.decode().lower().replace("acknowledged", "")
+    data = {"action": "acknowledge", "_selected_action": [operation.pk], "post": "yes"}
+    client.post(url(MODEL), data)
+    assert stored(operation).triage == Triage.OPEN
+
+
+# Looking -----------------------------------------------------------------------------------------
+
+
+def test_the_list_costs_the_same_for_many(anna, django_assert_max_num_queries):
+    for number in range(15):
+        report(make_connection(), graph_id=f"run-{number}", status="failed", error=ERROR)
+    with django_assert_max_num_queries(6):
+        page = anna.get(url(MODEL))
+    text = page.content.decode()
+    assert "run-14" in text
+    assert text.count("It broke.") == 15
+
+
+@pytest.mark.parametrize(
+    "query, shown",
+    [
+        ("?q=broke", ["with"]),
+        ("?q=contosohr", ["running", "with", "without"]),
+        ("?error=yes", ["with"]),
+        ("?error=no", ["without"]),
+        ("?triage__exact=open", ["with", "without"]),
+        ("?status__exact=1", ["running"]),
+        ("?overdue=yes", ["running"]),
+        ("?kind__exact=schemaRegistration", []),
+    ],
+)
+def test_search_and_filters(anna, query, shown):
+    connection = make_connection("contosohr")
+    report(connection, graph_id="with", status="failed", error=ERROR)
+    report(connection, graph_id="without", status="failed")
+    running = report(connection, graph_id="running")
+    ConnectionOperation.objects.filter(pk=running.pk).update(
+        created_at=timezone.now() - timedelta(hours=1)
+    )
+    page = anna.get(url(MODEL) + query)
+    assert page.status_code == 200
+    found = sorted(row.graph_id for row in page.context["cl"].result_list)
+    assert found == shown
+
+
+@pytest.mark.parametrize("query", ["?q=%00", "?overdue=x", "?triage__exact=x", "?p=99999999999"])
+def test_odd_queries_are_no_server_errors(anna, query):
+    report(make_connection())
+    assert anna.get(url(MODEL) + query, follow=True).status_code == 200
+
+
+def test_every_row_of_the_demo_can_be_opened(anna):
+    call_command("seed_demo", stdout=io.StringIO())
+    for model in (ExternalConnection, ConnectionOperation):
+        for row in model.objects.all():
+            page = anna.get(url(model._meta.model_name, "change", row.pk))
+            assert page.status_code == 200
+            assert inline_code(page) == []
+        assert anna.get(url(model._meta.model_name)).status_code == 200
+
+
+def test_counts_are_capped_and_say_so(anna, monkeypatch):
+    monkeypatch.setattr("operations.admin.guard.COUNT_LIMIT", 3)
+    connection = make_connection()
+    for _ in range(5):
+        report(connection)
+    text = anna.get(url(MODEL)).content.decode()
+    assert "Only the first 3 are counted and paged." in text
+
+
+def test_connections_are_found_by_typing(anna):
+    make_connection("contosohr")
+    make_connection("wiki")
+    answer = anna.get(
+        "/admin/autocomplete/",
+        {
+            "term": "contoso",
+            "app_label": "operations",
+            "model_name": MODEL,
+            "field_name": "connection",
+        },
+    )
+    assert [found["text"] for found in answer.json()["results"]] == ["contosohr"]
+
+
+def test_history_shows_before_and_after(anna):
+    operation = report(make_connection(), graph_id="run-1")
+    edit(anna, operation, status=COMPLETED)
+    text = anna.get(url(MODEL, "history", operation.pk)).content.decode()
+    assert "tests (command)" in text
+    assert "anna (admin)" in text
+    assert "status: inprogress" in text
+    assert "status: completed" in text
+    assert "error: null" in text
+
+
+def test_pages_work_under_a_strict_content_policy(anna):
+    operation = fail_registration(make_connection())
+    addresses = [
+        url(MODEL),
+        url(MODEL, "add"),
+        url(MODEL, "change", operation.pk),
+        url(MODEL, "delete", operation.pk),
+        url(MODEL, "history", operation.pk),
+    ]
+    pages = [anna.get(address) for address in addresses]
+    for action in ("retry", "acknowledge", "fail", "delete_selected"):
+        data = {"action": action, "_selected_action": [operation.pk]}
+        pages.append(anna.post(url(MODEL), data))
+    for page in pages:
+        assert page.status_code == 200
+        assert inline_code(page) == []
+
+
+@pytest.mark.parametrize("key", ["0", "99999999999999999999", "x"])
+def test_a_key_that_nothing_has(anna, key):
+    page = anna.get(url(MODEL, "change", key), follow=True)
+    assert "doesn’t exist" in told(page)[0]
+
+
+# Outcome rules -----------------------------------------------------------------------------------
+
+
+def test_rules_are_made_edited_and_deleted_with_a_record(anna):
+    connection = make_connection("contosohr")
+    page = submit(
+        anna,
+        url(RULE, "add"),
+        connection=connection.pk,
+        remaining=2,
+        error=json.dumps(ERROR),
+    )
+    assert refusals(page) == []
+    rule = OutcomeRule.objects.get()
+    assert (rule.connection, rule.remaining, rule.error) == (connection, 2, ERROR)
+    assert refusals(submit(anna, url(RULE, "change", rule.pk), remaining=5)) == []
+    anna.post(url(RULE, "delete", rule.pk), {"post": "yes"})
+    assert not OutcomeRule.objects.exists()
+    made, edited, deleted = Change.objects.filter(action=Action.RULE_CHANGED).order_by("id")
+    assert (made.before, made.after["remaining"]) == (None, 2)
+    assert (edited.before["remaining"], edited.after["remaining"]) == (2, 5)
+    assert (deleted.before["remaining"], deleted.after) == (5, None)
+    assert {change.actor_name for change in (made, edited, deleted)} == {"anna"}
+    assert made.connection_graph_id == "contosohr"
+
+
+def test_a_rule_for_any_connection(anna):
+    assert refusals(submit(anna, url(RULE, "add"), error='{"message": "m"}')) == []
+    assert OutcomeRule.objects.get().connection is None
+
+
+@pytest.mark.parametrize(
+    "field, value, sentence",
+    [
+        ("error", "", "This field is required."),
+        ("error", '{"message": 1}', "Property 'error/message' must be a string."),
+        ("remaining", "-1", "Ensure this value is greater than or equal to 0."),
+        ("remaining", "9" * 30, "Ensure this value is less than or equal to"),
+    ],
+)
+def test_refused_rules(anna, field, value, sentence):
+    page = submit(anna, url(RULE, "add"), **{"error": '{"message": "m"}', field: value})
+    assert sentence in refusals(page)[0]
+    assert not OutcomeRule.objects.exists()

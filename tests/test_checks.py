@@ -1,0 +1,111 @@
+"""System checks: unsafe or impossible combinations of settings are refused at start."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.checks import Error, Warning
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from operations.checks import check_exposure
+
+HTTPS = "https://connectors.example"
+
+
+@pytest.fixture
+def found(settings):
+    """Ids of the problems with these settings, by name; the rest is as safe as by default."""
+
+    def check(**changes) -> set[str]:
+        safe = {
+            "DEBUG": False,
+            "ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"],
+            "PUBLIC_URL": "",
+            "SESSION_COOKIE_SECURE": False,
+        }
+        for name, value in (safe | changes).items():
+            setattr(settings, name, value)
+        messages = check_exposure()
+        assert all(message.hint for message in messages)
+        return {message.id for message in messages}
+
+    return check
+
+
+def test_the_default_is_safe(found):
+    assert found() == set()
+
+
+def test_debug_on_ones_own_machine_is_fine(found):
+    assert found(DEBUG=True) == set()
+
+
+def test_a_host_behind_tls_is_fine(found):
+    assert (
+        found(ALLOWED_HOSTS=["connectors.example"], PUBLIC_URL=HTTPS, SESSION_COOKIE_SECURE=True)
+        == set()
+    )
+
+
+@pytest.mark.parametrize("hosts", [["connectors.example"], ["localhost", "10.0.0.5"], ["*"]])
+def test_e001_debug_where_others_can_reach_it(found, hosts):
+    assert "operations.E001" in found(DEBUG=True, ALLOWED_HOSTS=hosts)
+
+
+def test_e002_any_host_without_a_public_url(found):
+    assert "operations.E002" in found(ALLOWED_HOSTS=["*"])
+    assert "operations.E002" not in found(ALLOWED_HOSTS=["*"], PUBLIC_URL=HTTPS)
+    assert "operations.E002" not in found(ALLOWED_HOSTS=["connectors.example"])
+
+
+@pytest.mark.parametrize(
+    ("url", "hosts", "missing"),
+    [
+        (HTTPS, ["other.example"], True),
+        (HTTPS, ["localhost"], True),
+        (f"{HTTPS}:8443/graph", ["other.example"], True),
+        (f"{HTTPS}:8443/graph", ["connectors.example"], False),
+        ("https://CONNECTORS.example", ["connectors.example"], False),
+        ("https://a.connectors.example", [".connectors.example"], False),
+        (HTTPS, ["*"], False),
+        ("http://[::1]:8000", ["[::1]"], False),
+    ],
+)
+def test_e003_a_public_url_whose_host_is_not_allowed(found, url, hosts, missing):
+    ids = found(PUBLIC_URL=url, ALLOWED_HOSTS=hosts, SESSION_COOKIE_SECURE=True)
+    assert ("operations.E003" in ids) == missing
+
+
+def test_e004_insecure_cookies_behind_https(found):
+    hosts = ["connectors.example"]
+    assert found(PUBLIC_URL=HTTPS, ALLOWED_HOSTS=hosts) == {"operations.E004"}
+    assert found(PUBLIC_URL=HTTPS, ALLOWED_HOSTS=hosts, SESSION_COOKIE_SECURE=True) == set()
+
+
+@pytest.mark.parametrize("url", ["", "http://connectors.example"])
+def test_w001_others_without_tls(found, url):
+    assert found(ALLOWED_HOSTS=["connectors.example"], PUBLIC_URL=url) == {"operations.W001"}
+
+
+def test_what_is_an_error_and_what_a_warning(found):
+    found(DEBUG=True, ALLOWED_HOSTS=["connectors.example"], PUBLIC_URL="https://x.example")
+    kinds = {message.id: type(message) for message in check_exposure()}
+    assert kinds == {
+        "operations.E001": Error,
+        "operations.E003": Error,
+        "operations.E004": Error,
+    }
+    found(ALLOWED_HOSTS=["connectors.example"])
+    assert [type(message) for message in check_exposure()] == [Warning]
+
+
+def test_the_messages_name_the_hosts(found):
+    found(DEBUG=True, ALLOWED_HOSTS=["b.example", "a.example", "localhost"])
+    (message,) = check_exposure()
+    assert "(a.example, b.example)" in message.msg
+
+
+def test_manage_check_runs_them(found):
+    found(DEBUG=True, ALLOWED_HOSTS=["connectors.example"])
+    with pytest.raises(SystemCheckError, match="operations.E001"):
+        call_command("check")
