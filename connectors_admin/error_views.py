@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from operations.api.errors import refusal
@@ -13,7 +13,10 @@ from operations.errors import GraphError, InvalidRequest, ItemNotFound, Unexpect
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api_path(request.path_info):
-        return refusal(InvalidRequest.of("BadRequest", str(exception), "request"), request)
+        text = str(exception)
+        if isinstance(exception, DisallowedHost):  # its text is advice for whoever runs this
+            text = "The Host header does not name this service."
+        return refusal(InvalidRequest.of("BadRequest", text, "request"), request)
     return pages.bad_request(request, exception)
 
 

@@ -7,6 +7,7 @@ an audience of our own: a token minted for graph.microsoft.com is never accepted
 from __future__ import annotations
 
 import base64
+import hashlib
 import time
 import uuid
 from typing import Any
@@ -109,10 +110,9 @@ def jwks() -> dict[str, Any]:
 
 
 def forget_keys() -> None:
-    """Drop the cached keys; for tests and for the process that just rotated them."""
+    """Look at the table again: after a rotation, and between tests."""
     global _keys
     _keys = (0.0, [])
-    _parsed.clear()
 
 
 def _verified_claims(text: str) -> dict[str, Any]:
@@ -177,16 +177,26 @@ def _guid(claim: Any) -> uuid.UUID:
 def _signing_key() -> tuple[str, rsa.RSAPrivateKey]:
     kids = _active_kids()
     if not kids:
-        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        pem = key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        SigningKey.objects.create(kid=uuid.uuid4().hex, private_pem=pem.decode())
+        pem = new_private_pem()
+        SigningKey.objects.create(kid=key_id(pem), private_pem=pem)
         forget_keys()
         kids = _active_kids()
     return kids[0], _parsed[kids[0]]
+
+
+def new_private_pem() -> str:
+    """A new RSA key of 2,048 bits, unencrypted: the database is what keeps it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def key_id(pem: str) -> str:
+    """The ``kid`` of a key: the same key has the same one wherever it is kept."""
+    return hashlib.sha256(pem.encode()).hexdigest()[:32]
 
 
 def _active_kids() -> list[str]:

@@ -7,9 +7,16 @@ from tests.factories import make_application
 from tests.graph import OWNED, GraphClient
 
 
+@pytest.fixture(scope="session")
+def private_pem() -> str:
+    return tokens.new_private_pem()
+
+
 @pytest.fixture(autouse=True)
-def _fresh_signing_keys():
-    """Each test has its own database, and so its own signing keys."""
+def _own_signing_keys(private_pem, monkeypatch):
+    """Each test has a database, and so a table of keys, of its own. The key is made once a run:
+    finding two large primes takes longer than most tests."""
+    monkeypatch.setattr(tokens, "new_private_pem", lambda: private_pem)
     tokens.forget_keys()
     yield
     tokens.forget_keys()

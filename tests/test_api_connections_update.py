@@ -207,3 +207,12 @@ def test_no_token(db):
 def test_missing_connection_is_not_created(graph):
     assert_refused(graph.patch(HERE, {"name": "New"}), 404, "ItemNotFound")
     assert not ExternalConnection.objects.exists()
+
+
+@pytest.mark.parametrize(("stored", "sent"), [(1, True), (True, 1), (0, False), (1, 1.5)])
+def test_a_number_and_a_truth_value_are_not_the_same(graph, application, stored, sent):
+    """In Python 1 == True; in JSON it is a change, and it must not get lost."""
+    make_connection("contosohr", owner=application, activity_settings={"x": stored})
+    assert graph.patch(HERE, {"activitySettings": {"x": sent}}).status_code == 204
+    kept = graph.get(HERE).json()["activitySettings"]["x"]
+    assert (type(kept), kept) == (type(sent), sent)

@@ -336,9 +336,10 @@ def test_an_unknown_path_asks_for_the_token_first(graph, path):
     assert graph.get(path).status_code == 404
 
 
-def test_an_unknown_path_asks_for_a_role_before_it_answers(db):
-    response = GraphClient(make_application()).get("/v1.0/nothing")
-    assert_refused(response, 403, "Forbidden", says="Missing role permissions")
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+def test_an_unknown_path_is_unknown_to_every_method_and_role(db, method):
+    response = GraphClient(make_application()).request(method, "/v1.0/nothing")
+    assert_refused(response, 404, "ResourceNotFound", target="nothing")
 
 
 def test_outside_the_version_roots_there_are_pages(graph):

@@ -16,7 +16,10 @@ GRAPH_HAS = frozenset(NAMES.values()) - SERVED | {"fullRefresh", "search"}
 
 
 class UnknownPathViewSet(GraphViewSet):
-    """404 for every method (Graph itself says 400 for an unknown segment)."""
+    """404 for every method, after the token (Graph itself says 400 for an unknown segment)."""
+
+    http_method_names = [*GraphViewSet.http_method_names, "options", "trace"]
+    needs_role = False
 
     def refuse(self, request: Request, path: str = "") -> NoReturn:
         if not path:

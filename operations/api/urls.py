@@ -13,7 +13,7 @@ from operations.api.operations import OperationViewSet
 from operations.api.schema import SchemaViewSet
 from operations.api.unknown import UnknownPathViewSet
 
-ANYTHING = dict.fromkeys(("get", "post", "put", "patch", "delete"), "refuse")
+ANYTHING = dict.fromkeys(UnknownPathViewSet.http_method_names, "refuse")
 
 
 def connections(**methods: str) -> Any:

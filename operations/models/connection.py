@@ -23,6 +23,7 @@ from operations.errors import (
 )
 from operations.models.change import Action, Actor, Change
 from operations.models.enums import ConnectionState, ContentCategory
+from operations.models.moves import same_json
 from operations.models.races import once_more
 
 if TYPE_CHECKING:
@@ -240,7 +241,7 @@ class ExternalConnection(models.Model):
             if authorized_app_ids is not None:
                 current._authorize(authorized_app_ids)
             after = current.snapshot()
-            changed = {key for key in after if before[key] != after[key]}
+            changed = {key for key in after if not same_json(before[key], after[key])}
             if changed:
                 current.save(update_fields=[*values, "changed_at"])
                 Change.record(

@@ -7,6 +7,7 @@ reported:  unspecified --> inprogress --> completed | failed
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import Enum
 from typing import Any
@@ -59,6 +60,11 @@ class Triage(models.TextChoices):
     OPEN = "open", "Open"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
     SUPERSEDED = "superseded", "Superseded"
+
+
+def same_json(one: Any, other: Any) -> bool:
+    """Whether two documents are the same JSON: in Python, True == 1 == 1.0."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:

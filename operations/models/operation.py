@@ -38,6 +38,7 @@ from operations.models.moves import (
     check_error_fits,
     error_columns,
     outcome_columns,
+    same_json,
 )
 from operations.models.races import once_more
 
@@ -333,7 +334,7 @@ class ConnectionOperation(models.Model):
     ) -> bool:
         old = OperationStatus(self.status)
         new = old if status is None else status
-        if new == old and (error is KEEP or error == self.error):
+        if new == old and (error is KEEP or same_json(error, self.error)):
             return False
         given = None if error is KEEP else error
         assert not isinstance(given, Keep)

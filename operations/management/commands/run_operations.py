@@ -45,6 +45,8 @@ class Worker:
             try:
                 busy = self.round()
             except DatabaseError:
+                if once:
+                    raise
                 log.exception("The database did not answer; trying again.")
                 connection.close()
                 busy = False
