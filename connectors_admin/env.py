@@ -57,11 +57,28 @@ def secret(name: str) -> str:
 
 
 def private_folder(path: Path) -> Path:
-    """Make a folder that only its owner can enter. Raises ImproperlyConfigured if that fails."""
+    """Make a folder that only its owner can enter; one that is there already is left as it is.
+
+    Raises ImproperlyConfigured if it cannot be made.
+    """
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ImproperlyConfigured(f"DATA_DIR {path} cannot be made: {error}") from None
+    return path
+
+
+def private_file(path: Path) -> Path:
+    """Make sure that a file is there and only its owner can read it. Raises ImproperlyConfigured.
+
+    For a SQLite database: it holds the signing keys, and its write-ahead log takes its mode.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+    except OSError as error:
+        raise ImproperlyConfigured(f"{path} cannot be made private: {error}") from None
     return path
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from django.core.exceptions import DisallowedHost, PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 
+from operations.api import token_endpoint
 from operations.api.errors import refusal
-from operations.api.paths import is_api_path
+from operations.api.paths import is_api_path, is_token_path
 from operations.dashboard import errors as pages
-from operations.errors import GraphError, InvalidRequest, ItemNotFound, UnexpectedError
+from operations.errors import InvalidRequest, ItemNotFound, UnexpectedError
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -17,6 +18,8 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         if isinstance(exception, DisallowedHost):  # its text is advice for whoever runs this
             text = "The Host header does not name this service."
         return refusal(InvalidRequest.of("BadRequest", text, "request"), request)
+    if is_token_path(request.path_info):
+        return token_endpoint.refuse_bad_request(request)
     return pages.bad_request(request, exception)
 
 
@@ -31,11 +34,8 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    error: GraphError = UnexpectedError()
     if is_api_path(request.path_info):
-        return refusal(error, request)
-    if "/oauth2/" in request.path_info:
-        return JsonResponse(
-            {"error": "server_error", "error_description": error.message}, status=500
-        )
+        return refusal(UnexpectedError(), request)
+    if is_token_path(request.path_info):
+        return token_endpoint.refuse_server_error(request)
     return pages.server_error(request)

@@ -7,7 +7,8 @@ from connectors_admin.processes import end_with_parent
 
 wsgi_app = "connectors_admin.wsgi:application"
 worker_class = "gthread"
-threads = 4
+# A slow or idle client holds a thread; put a buffering proxy in front of the open network.
+threads = 16
 keepalive = 75
 graceful_timeout = 8
 timeout = 60

@@ -10,7 +10,14 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from connectors_admin.env import generated_secret, number, private_folder, secret, switch
+from connectors_admin.env import (
+    generated_secret,
+    number,
+    private_file,
+    private_folder,
+    secret,
+    switch,
+)
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -45,7 +52,7 @@ ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 def _database() -> dict:
     url = secret("DATABASE_URL")
     if not url:
-        name = private_folder(DATA_DIR) / "connectors.sqlite3"
+        name = private_file(private_folder(DATA_DIR) / "connectors.sqlite3")
         config: dict = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(name)}
     else:
         config = env.db_url_config(url)
@@ -123,7 +130,7 @@ MAX_PAGE_SIZE = 999
 # Django -----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
+    "connectors_admin.admin_site.StrictAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

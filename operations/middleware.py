@@ -16,6 +16,21 @@ CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
+def assign_request_ids(request: HttpRequest, client_request_id: str) -> None:
+    """Give a request its own id, and the caller's if that is a plain identifier."""
+    request_id = str(uuid.uuid4())
+    if not CLIENT_REQUEST_ID.fullmatch(client_request_id):
+        client_request_id = request_id
+    request.request_id = request_id  # type: ignore[attr-defined]
+    request.client_request_id = client_request_id  # type: ignore[attr-defined]
+
+
+def set_request_ids(request: HttpRequest, response: HttpResponse) -> None:
+    """Tell the caller both ids."""
+    response["request-id"] = request.request_id  # type: ignore[attr-defined]
+    response["client-request-id"] = request.client_request_id  # type: ignore[attr-defined]
+
+
 class RequestIdMiddleware:
     """Gives each request a ``request-id`` and echoes the caller's ``client-request-id``.
 
@@ -27,19 +42,13 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = str(uuid.uuid4())
-        client_request_id = request.headers.get("client-request-id", "")
-        if not CLIENT_REQUEST_ID.fullmatch(client_request_id):
-            client_request_id = request_id
-        request.request_id = request_id  # type: ignore[attr-defined]
-        request.client_request_id = client_request_id  # type: ignore[attr-defined]
-        token = _current.set(request_id)
+        assign_request_ids(request, request.headers.get("client-request-id", ""))
+        token = _current.set(request.request_id)  # type: ignore[attr-defined]
         try:
             response = self.get_response(request)
         finally:
             _current.reset(token)
-        response["request-id"] = request_id
-        response["client-request-id"] = client_request_id
+        set_request_ids(request, response)
         return response
 
 

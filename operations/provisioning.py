@@ -212,7 +212,8 @@ def claim(worker: str) -> Claim | None:
             if operation.attempt >= settings.OPERATION_ATTEMPTS:
                 _give_up(operation, Actor.worker(worker))
                 continue
-            return _take(operation, worker)
+            if claimed := _take(operation, worker):
+                return claimed
 
 
 def renew(worker: str, held: Iterable[Claim]) -> int:
@@ -290,15 +291,17 @@ def hand_back(held: Claim) -> None:
 def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
     attempt = operation.attempt + 1
     taken_over = bool(operation.worker)
-    ConnectionOperation.objects.filter(
+    unchanged = ConnectionOperation.objects.filter(
         pk=operation.pk, attempt=operation.attempt, status=OperationStatus.INPROGRESS
-    ).update(
+    )
+    if not unchanged.update(
         worker=worker,
         attempt=attempt,
         lease_until=_in(settings.OPERATION_LEASE),
         started_at=Coalesce("started_at", Now()),
         changed_at=Now(),
-    )
+    ):
+        return None
     Change.record(
         Actor.worker(worker),
         Action.OPERATION_TAKEN_OVER if taken_over else Action.OPERATION_STARTED,

@@ -129,6 +129,30 @@ def test_nested_and_foreign_addresses_are_refused_in_their_part(graph, url):
 
 
 @pytest.mark.parametrize(
+    ("odd", "status"),
+    [
+        ({"url": "/connections/%E4%B8%AD"}, 404),
+        ({"url": "/connections/中"}, 404),
+        ({"url": "/connections/%00"}, 404),
+        ({"url": "/foo%0abar"}, 404),
+        ({"url": "/connections?$select=中"}, 400),
+        ({"url": "http://["}, 400),
+        ({"url": "//[x"}, 400),
+        ({"headers": {"client-request-id": "a\nb"}}, 200),
+        ({"headers": {"client-request-id": "x" * 3000}}, 200),
+        ({"headers": {"client-request-id": "中", "Host": "evil.example"}}, 200),
+        ({"headers": {"Content-Length": "x", "Transfer-Encoding": "chunked"}}, 200),
+    ],
+)
+def test_an_odd_part_never_breaks_the_batch(graph, odd, status):
+    """The parts before it have been carried out: their answers must arrive."""
+    answers = send(graph, part(1, "POST", body={"id": "first", "name": "x"}), part(2) | odd)
+    assert [answer["status"] for answer in answers] == [201, status]
+    ids = answers[1]["headers"]
+    assert len(ids["client-request-id"]) == 36
+
+
+@pytest.mark.parametrize(
     ("requests", "target"),
     [
         (None, "requests"),

@@ -316,3 +316,17 @@ def test_metadata_and_keys_can_only_be_read_and_only_of_our_tenant(client, db, w
     assert response["Allow"] == "GET"
     assert_oauth_error(client.get(f"/contoso/{where}"), 400, "invalid_request", 90002)
     assert client.head(f"/common/{where}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content_type", "data", "headers"),
+    [
+        ("application/x-www-form-urlencoded", b"a=" + b"x" * 5_000_000, {}),
+        ("multipart/form-data", b"abc", {}),
+        ("application/x-www-form-urlencoded;charset=utf-16", b"a=b", {}),
+        ("application/x-www-form-urlencoded", b"a=b", {"Host": "evil.example"}),
+    ],
+)
+def test_what_is_no_form_of_ours_is_refused_in_oauths_form(path, content_type, data, headers):
+    response = Client().post(path, data, content_type=content_type, headers=headers)
+    assert_oauth_error(response, 400, "invalid_request", 900144)

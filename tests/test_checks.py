@@ -105,7 +105,7 @@ def test_the_messages_name_the_hosts(found):
     assert "(a.example, b.example)" in message.msg
 
 
-def test_manage_check_runs_them(found):
+def test_manage_check_runs_them(found, db):
     found(DEBUG=True, ALLOWED_HOSTS=["connectors.example"])
     with pytest.raises(SystemCheckError, match="operations.E001"):
         call_command("check")

@@ -6,11 +6,14 @@ import uuid
 
 import pytest
 from django.db import DataError, IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from operations.models import (
+    Action,
     Application,
     AuthorizedApp,
+    Change,
     ConnectionOperation,
     ExternalConnection,
     Installation,
@@ -20,6 +23,7 @@ from operations.models import (
     Triage,
 )
 from tests.factories import (
+    COMMAND,
     fail_registration,
     make_application,
     make_connection,
@@ -57,12 +61,45 @@ def test_connection_category(category):
     )
 
 
-def test_connection_id_too_short():
-    breaks("connection_id_length", change(make_connection(), graph_id="ab"))
+@pytest.mark.parametrize("graph_id", ["ab", "a-b", "a b c", "abc\n", ""])
+def test_connection_id_form(graph_id):
+    breaks("connection_id_form", change(make_connection(), graph_id=graph_id))
 
 
-def test_connection_name_empty():
-    breaks("connection_name_length", change(make_connection(), name=""))
+@pytest.mark.parametrize("graph_id", ["Teams", "MICROSOFT365", "microsoftx"])
+def test_connection_id_reserved(graph_id):
+    breaks("connection_id_not_reserved", change(make_connection(), graph_id=graph_id))
+
+
+@pytest.mark.parametrize("name", ["", "   ", "\t\n"])
+def test_connection_name_blank(name):
+    breaks("connection_name_length", change(make_connection(), name=name))
+
+
+@pytest.mark.parametrize("graph_id", ["", ".", "..", "a/b", "a b", "a\n", "é"])
+def test_operation_id_form(graph_id):
+    breaks("operation_id_form", change(report(make_connection()), graph_id=graph_id))
+
+
+def test_operation_triage():
+    breaks("operation_triage_known", change(fail_registration(make_connection()), triage="zzz"))
+
+
+def test_registration_without_payload():
+    operation = request_registration(make_connection())
+    breaks("operation_registration_has_payload", change(operation, payload=None))
+
+
+def test_schema_base_type():
+    schema = register_schema(make_connection()).registered_schema
+    breaks("schema_base_type", change(schema, base_type="zzz"))
+
+
+@pytest.mark.parametrize("field", ["action", "channel", "actor_kind"])
+def test_change_words(field):
+    change_record = Change.objects.filter(pk=Change.record(COMMAND, Action.RULE_CHANGED).pk)
+    rows = QuerySet(Change).filter(pk__in=change_record)  # past the append-only manager
+    breaks(f"change_{field}_known", lambda: rows.update(**{field: "zzz"}))
 
 
 @pytest.mark.parametrize("field, length", [("graph_id", 33), ("name", 129)])

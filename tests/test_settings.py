@@ -12,6 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from connectors_admin import env
+from tests.processes import manage
 
 HOME = Path(__file__).resolve().parent.parent
 POSTGRES = "postgres://someone@127.0.0.1:1/nothing"
@@ -276,3 +277,13 @@ def test_the_issuer_is_a_setting(tmp_path):
         PUBLIC_URL="https://c.example",
     )
     assert issuer == "https://id.example"
+
+
+def test_the_database_is_private_in_a_folder_that_is_not(tmp_path):
+    """It holds the signing keys; a folder that was there before may be open to everybody."""
+    tmp_path.chmod(0o755)
+    database = tmp_path / "connectors.sqlite3"
+    database.touch(mode=0o644)
+    manage(os.environ | {"DATA_DIR": str(tmp_path), "DATABASE_URL": ""}, "migrate", "-v", "0")
+    for file in tmp_path.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file

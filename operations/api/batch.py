@@ -10,13 +10,12 @@ import base64
 import io
 import json
 import logging
-import uuid
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.urls import resolve
+from django.urls import Resolver404, resolve
 from rest_framework.request import Request
 
 from operations.api.errors import refusal
@@ -29,9 +28,11 @@ from operations.errors import (
     GraphError,
     InvalidRequest,
     UnexpectedError,
+    UnknownSegment,
     invalid,
     required,
 )
+from operations.middleware import assign_request_ids, set_request_ids
 
 MAX_PARTS = 20
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -59,54 +60,58 @@ class BatchViewSet(GraphViewSet):
     def _answer_part(
         self, outer: HttpRequest, part: Json, statuses: dict[str, int]
     ) -> HttpResponse:
-        failed = [other for other in _dependencies(part) if statuses[other] >= 400]
+        """Whatever a part does, the batch goes on: earlier parts have been carried out."""
+        inner = self._request_of(outer, part)
         try:
-            inner = self._request_of(outer, part)
+            response = self._respond(inner, part, statuses)
         except GraphError as error:
-            return refusal(error, outer)
-        if failed:
-            return refusal(FailedDependency(failed[0]), inner)
-        match = resolve(inner.path_info)
-        try:
-            response: HttpResponse = match.func(inner, *match.args, **match.kwargs)
+            response = refusal(error, inner)
         except Exception:
             log.exception("Part %s of a batch broke.", part["id"])
             response = refusal(UnexpectedError(), inner)
-        response["request-id"] = inner.request_id  # type: ignore[attr-defined]
-        response["client-request-id"] = inner.client_request_id  # type: ignore[attr-defined]
+        set_request_ids(inner, response)
         response["OData-Version"] = "4.0"
         return response
 
+    def _respond(self, inner: HttpRequest, part: Json, statuses: dict[str, int]) -> HttpResponse:
+        for dependency in _dependencies(part):
+            if statuses[dependency] >= 400:
+                raise FailedDependency(dependency)
+        path, query = self._address(part["url"])
+        inner.path_info = path
+        inner.META["QUERY_STRING"] = quote(query, safe=QUERY_SAFE)
+        try:
+            match = resolve(path)
+        except Resolver404:
+            raise UnknownSegment(path) from None
+        return match.func(inner, *match.args, **match.kwargs)
+
     def _request_of(self, outer: HttpRequest, part: Json) -> HttpRequest:
         """The part as a request of its own, with the batch's token unless it brings one."""
-        path, query = self._address(part["url"])
         body = b"" if part.get("body") is None else json.dumps(part["body"]).encode()
-        environ = {
-            name: value for name, value in outer.META.items() if name not in PER_REQUEST_HEADERS
+        headers = {
+            "HTTP_" + str(name).upper().replace("-", "_"): str(value)
+            for name, value in (part.get("headers") or {}).items()
         }
-        for name, value in (part.get("headers") or {}).items():
-            variable = "HTTP_" + str(name).upper().replace("-", "_")
-            if variable not in ADDRESS_HEADERS:
-                environ[variable] = str(value)
-        environ |= {
+        environ = {
+            **{name: value for name, value in outer.META.items() if name not in OF_THE_BATCH},
+            **{name: value for name, value in headers.items() if name not in ADDRESS_HEADERS},
             "REQUEST_METHOD": part["method"].upper(),
-            "PATH_INFO": path,
-            "QUERY_STRING": query,
             "CONTENT_TYPE": "application/json",
             "CONTENT_LENGTH": str(len(body)),
             "wsgi.input": io.BytesIO(body),
         }
         inner = WSGIRequest(environ)
-        inner.request_id = str(uuid.uuid4())  # type: ignore[attr-defined]
-        inner.client_request_id = environ.get(  # type: ignore[attr-defined]
-            "HTTP_CLIENT_REQUEST_ID",
-            outer.client_request_id,  # type: ignore[attr-defined]
-        )
+        outer_id: str = outer.client_request_id  # type: ignore[attr-defined]
+        assign_request_ids(inner, headers.get("HTTP_CLIENT_REQUEST_ID", outer_id))
         return inner
 
     def _address(self, url: str) -> tuple[str, str]:
         """Path and query of a part's URL: absolute on this server, or relative to a root."""
-        parsed = urlsplit(url)
+        try:
+            parsed = urlsplit(url)
+        except ValueError:
+            raise InvalidRequest([invalid("url", "must be a URL")]) from None
         path = unquote(parsed.path)
         if parsed.netloc:
             if parsed.netloc != urlsplit(self.root.server).netloc:
@@ -121,8 +126,10 @@ class BatchViewSet(GraphViewSet):
         return path, parsed.query
 
 
+#: What a query may hold unescaped; the rest (a client may send any text in JSON) is escaped.
+QUERY_SAFE = "%&=+$,;:@/?!'()*~-._"
 #: What belongs to the batch itself and not to its parts.
-PER_REQUEST_HEADERS = frozenset(
+OF_THE_BATCH = frozenset(
     "HTTP_ACCEPT HTTP_CONTENT_TYPE HTTP_CONTENT_LENGTH HTTP_TRANSFER_ENCODING HTTP_PREFER "
     "HTTP_IF_MATCH HTTP_IF_NONE_MATCH CONTENT_TYPE CONTENT_LENGTH".split()
 )

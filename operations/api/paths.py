@@ -26,6 +26,11 @@ def is_api_path(path: str) -> bool:
     return ROOT.match(path) is not None
 
 
+def is_token_path(path: str) -> bool:
+    """Whether a path is one of the token endpoint's, whose errors have OAuth's own form."""
+    return "/oauth2/" in path
+
+
 def canonical_path(path: str) -> str:
     """One form for all: single slashes, none at the end, keys as segments, names in Graph's case.
 

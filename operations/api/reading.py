@@ -13,12 +13,11 @@ from operations.api.representation import (
 )
 from operations.errors import Fault, InvalidRequest, invalid, required, undeclared
 from operations.models import KEEP, ContentCategory, GraphEnum, OperationStatus
-from operations.models.connection import connection_id_fault
+from operations.models.connection import MAX_NAME, connection_id_fault
 from operations.models.operation import operation_id_fault
 from operations.public_error import parse_public_error
+from operations.schema_rules import SENTINEL
 
-SENTINEL = "unknownFutureValue"
-MAX_NAME = 128
 CONTENT_EXPERIENCES = {"search": "search", "compliance": "compliance"}
 #: Navigation properties: declared, but not set through the connection's own body.
 NAVIGATION = ("operations", "items", "groups", "schema", "quota")

@@ -90,6 +90,17 @@ def keys(request: HttpRequest, tenant: str) -> HttpResponse:
     return JsonResponse(tokens.jwks())
 
 
+def refuse_bad_request(request: HttpRequest) -> HttpResponse:
+    """A form that could not be read, or a Host that is not ours."""
+    error = OAuthError("invalid_request", 900144, "The request could not be read as a form.")
+    return _refuse(error, request)
+
+
+def refuse_server_error(request: HttpRequest) -> HttpResponse:
+    """Something of ours broke; the log has it under the trace id."""
+    return _refuse(OAuthError("server_error", 90033, "A transient error occurred.", 500), request)
+
+
 def _check_get(request: HttpRequest) -> None:
     if request.method not in ("GET", "HEAD"):
         raise OAuthError("invalid_request", 900561, "The endpoint only accepts GET.", 405)

@@ -110,6 +110,17 @@ class Change(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(**{f"{field}__in": choices.values}),
+                name=f"change_{field}_known",
+            )
+            for field, choices in (
+                ("action", Action),
+                ("channel", Channel),
+                ("actor_kind", ActorKind),
+            )
+        ]
         indexes = [
             # the timeline of one connection, of one operation, and "what did this request change"
             models.Index(fields=["connection_key", "id"], name="change_by_connection"),

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Length, Lower
-from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from operations.errors import (
@@ -29,6 +29,7 @@ from operations.models.races import once_more
 if TYPE_CHECKING:
     from operations.models.schema import Schema
 
+MAX_NAME = 128
 CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
 RESERVED_IDS = frozenset(
     name.lower()
@@ -131,7 +132,7 @@ class ExternalConnection(models.Model):
         unique=True,
         error_messages={"unique": "A connection with this id already exists."},
     )
-    name = models.CharField(max_length=128)
+    name = models.CharField(max_length=MAX_NAME)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - Graph tells null from ""
     state = models.SmallIntegerField(choices=ConnectionState, default=ConnectionState.DRAFT)
     owner_app_id = models.UUIDField("owner application", null=True, blank=True, db_index=True)
@@ -163,16 +164,21 @@ class ExternalConnection(models.Model):
                 violation_error_message="Content category must be one of Graph's.",
             ),
             models.CheckConstraint(
-                condition=models.Q(GreaterThanOrEqual(Length("graph_id"), 3))
-                & models.Q(LessThanOrEqual(Length("graph_id"), 32)),
-                name="connection_id_length",
-                violation_error_message="The id must be 3 to 32 characters.",
+                condition=models.Q(graph_id__regex=rf"^{CONNECTION_ID.pattern}\Z"),
+                name="connection_id_form",
+                violation_error_message="The id must be 3 to 32 letters or digits.",
             ),
             models.CheckConstraint(
-                condition=models.Q(GreaterThanOrEqual(Length("name"), 1))
-                & models.Q(LessThanOrEqual(Length("name"), 128)),
+                condition=~models.Q(lookup_id__in=sorted(RESERVED_IDS))
+                & ~models.Q(lookup_id__startswith="microsoft"),
+                name="connection_id_not_reserved",
+                violation_error_message="This id is reserved.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(LessThanOrEqual(Length("name"), MAX_NAME))
+                & ~models.Q(name__regex=r"^\s*\Z"),
                 name="connection_name_length",
-                violation_error_message="The name must be 1 to 128 characters.",
+                violation_error_message="The name must be 1 to 128 characters, not all blank.",
             ),
         ]
         indexes = [

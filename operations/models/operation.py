@@ -196,6 +196,22 @@ class ConnectionOperation(models.Model):
                 violation_error_message="Status must be one of Graph's operation statuses.",
             ),
             models.CheckConstraint(
+                condition=Q(graph_id__regex=rf"^{OPERATION_ID.pattern}\Z")
+                & ~Q(graph_id__in=[".", ".."]),
+                name="operation_id_form",
+                violation_error_message="The id must be 1 to 128 of A-Z a-z 0-9 . _ ~ -.",
+            ),
+            models.CheckConstraint(
+                condition=Q(triage__in=Triage.values),
+                name="operation_triage_known",
+                violation_error_message="Triage must be open, acknowledged, superseded or empty.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=Kind.SCHEMA_REGISTRATION) | Q(payload__isnull=False),
+                name="operation_registration_has_payload",
+                violation_error_message="A registration holds the schema that it registers.",
+            ),
+            models.CheckConstraint(
                 condition=Q(kind__in=Kind.values),
                 name="operation_kind_known",
                 violation_error_message="Kind must be schemaRegistration or reported.",

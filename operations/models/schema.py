@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from operations.models.connection import ExternalConnection
 from operations.models.operation import ConnectionOperation
+from operations.schema_rules import BASE_TYPE
 
 
 class Schema(models.Model):
@@ -38,6 +39,11 @@ class Schema(models.Model):
                 fields=["connection", "version"],
                 name="schema_version_once",
                 violation_error_message="This version of the schema exists already.",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(base_type=BASE_TYPE),
+                name="schema_base_type",
+                violation_error_message=f"The base type must be {BASE_TYPE}.",
             ),
             models.CheckConstraint(
                 condition=models.Q(version__gte=1),
