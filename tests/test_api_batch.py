@@ -58,6 +58,7 @@ def test_parts_run_in_order_and_see_each_other(graph):
     assert [answer["status"] for answer in answers] == [201, 201, 200, 204, 200]
     assert answers[0]["headers"]["Location"].endswith("/connections('hr1')")
     assert "body" not in answers[3]
+    assert all(answer["headers"]["Content-Type"] for answer in answers)
     assert answers[4]["body"]["@odata.count"] == 0
 
 

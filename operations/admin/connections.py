@@ -56,7 +56,7 @@ class ConnectionForm(DomainForm):
         help_text='{"urlToItemResolvers": […]}: how addresses are matched to items.'
     )
     search_settings = JsonObjectField(
-        help_text='{"searchResultTemplates": […]}: at most 2 templates.'
+        help_text='{"searchResultTemplates": […]}, how results are shown.'
     )
     compliance_settings = JsonObjectField(
         help_text='{"eDiscoveryResultTemplates": […]}. Shown by beta only.'

@@ -195,7 +195,8 @@ def _part_json(part_id: str, response: HttpResponse) -> Json:
     part: Json = {
         "id": part_id,
         "status": response.status_code,
-        "headers": dict(response.items()),
+        # the Python SDK wants a Content-Type on every part, also on one without a body
+        "headers": {"Content-Type": "application/json", **dict(response.items())},
     }
     if response.content:
         if response.get("Content-Type", "").startswith("application/json"):
