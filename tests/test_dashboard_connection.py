@@ -53,6 +53,11 @@ def failed(connection):
     factories.fail_registration(connection, {"message": "It broke. Mend it."})
 
 
+def failed_before_something_else(connection):
+    factories.report(connection, status="failed", error={"message": "It broke. Mend it."})
+    factories.report(connection, status="unspecified")
+
+
 def working(connection):
     factories.request_registration(connection)
 
@@ -80,6 +85,7 @@ def in_state(state):
     [
         (healthy, "Healthy", "It accepts items."),
         (failed, "Needs attention", "It broke."),
+        (failed_before_something_else, "Needs attention", "An earlier failure is open: It broke."),
         (working, "Working", "requested just now"),
         (stuck, "Stuck", "has not ended for 45 min"),
         (deleting, "Deleting", "free again when the deletion ends"),
@@ -156,7 +162,7 @@ def test_an_impossible_id_is_not_found(operator, graph_id):
     assert operator.get(f"/connections/{graph_id}/").status_code == 404
 
 
-@pytest.mark.parametrize(("tab", "expected"), [("summary", 10), ("operations", 7), ("schema", 6)])
+@pytest.mark.parametrize(("tab", "expected"), [("summary", 11), ("operations", 8), ("schema", 7)])
 @pytest.mark.parametrize("rows", [3, 30])
 def test_the_number_of_queries_does_not_grow(operator, tab, expected, rows):
     connection = factories.make_connection("contosohr", owner=factories.make_application())

@@ -272,9 +272,16 @@ class Health:
 
 
 def health(
-    connection: ExternalConnection, latest: ConnectionOperation | None, now: datetime
+    connection: ExternalConnection,
+    latest: ConnectionOperation | None,
+    failure: ConnectionOperation | None,
+    now: datetime,
 ) -> Health:
-    """The first of these that is true: deleting, stuck, working, attention, then by state."""
+    """The first of these that is true: deleting, stuck, working, attention, then by state.
+
+    ``failure`` is the newest open one. It asks for attention also when something else was
+    reported since: nobody should read "Healthy" above a list of open failures.
+    """
     if connection.deleting_since:
         return Health(DELETING, "It is being deleted. Its id is free again when the deletion ends.")
     if latest and latest.status == OperationStatus.INPROGRESS:
@@ -293,8 +300,10 @@ def health(
             Mark("working", "Working", "arc"),
             f"The latest operation was requested {age(latest.created_at, now)}.",
         )
-    if latest and latest.triage == Triage.OPEN:
-        return Health(Mark("attention", "Needs attention", "octagon"), error_sentence(latest))
+    if failure:
+        attention = Mark("attention", "Needs attention", "octagon")
+        earlier = "" if failure == latest else "An earlier failure is open: "
+        return Health(attention, earlier + error_sentence(failure))
     return _health_of_state(ConnectionState(connection.state))
 
 

@@ -159,6 +159,7 @@ def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     latest = found.operations.order_by("-id").first()
     if latest:
         latest.connection = found
+    failure = found.operations.open_failures().order_by("-id").first()
     parts = {"summary": _summary, "operations": _operations_tab, "schema": _schema_tab}
     return live_page(
         request,
@@ -167,7 +168,7 @@ def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
             "title": found.name,
             "connection": found,
             "row": _connection_row(found, latest, now),
-            "health": health(found, latest, now),
+            "health": health(found, latest, failure, now),
             "tab": tab,
             "tab_template": f"dashboard/_tab_{tab}.html",
             "tabs": [(name, label, name == tab) for name, label in TABS.items()],
