@@ -12,7 +12,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from connectors_admin import env
-from tests.processes import manage
+from tests.processes import MANAGE, manage
 
 HOME = Path(__file__).resolve().parent.parent
 POSTGRES = "postgres://someone@127.0.0.1:1/nothing"
@@ -287,3 +287,15 @@ def test_the_database_is_private_in_a_folder_that_is_not(tmp_path):
     manage(os.environ | {"DATA_DIR": str(tmp_path), "DATABASE_URL": ""}, "migrate", "-v", "0")
     for file in tmp_path.iterdir():
         assert file.stat().st_mode & 0o077 == 0, file
+
+
+def test_a_wrong_setting_is_one_sentence_without_a_traceback():
+    done = subprocess.run(
+        [sys.executable, MANAGE, "check"],
+        env=os.environ | {"DEBUG": "ture"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert done.stderr == "Settings: DEBUG must be true or false, not 'ture'.\n"
