@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -11,6 +12,8 @@ from rest_framework import exceptions, status
 
 from operations.api.answers import answer
 from operations.errors import GraphError, ItemNotFound, MethodNotAllowed, UnreadableBody
+
+log = logging.getLogger(__name__)
 
 
 def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
@@ -38,7 +41,8 @@ def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
 
 
 def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
-    """The whole answer for an error."""
+    """The whole answer for an error; the log gets a line under the same request id."""
+    log.info("%s %a: %s %s: %a", request.method, request.path, error.status, error.code, str(error))
     return answer(envelope(error, request), error.status, headers=error.headers)
 
 

@@ -98,15 +98,17 @@ class Command(BaseCommand):
             password = secrets.token_urlsafe(12)
             users.create_superuser(OPERATOR, password=password)
             lines += [f"  Operator       {OPERATOR}", f"  Password       {password}"]
-        lines.append(f"  Graph API      {address}/v1.0")
+        lines += [
+            f"  Graph API      {address}/v1.0",
+            f"  Token address  {address}/{tokens.tenant_id()}/oauth2/v2.0/token",
+            f"  Tenant id      {tokens.tenant_id()}",
+        ]
         if not Application.objects.exists():
             application, secret = Application.objects.register(
                 actor, FIRST_APPLICATION, FIRST_ROLES
             )
             token = tokens.issue_token(application, application.find_secret(secret))[0]
             lines += [
-                f"  Token address  {address}/{tokens.tenant_id()}/oauth2/v2.0/token",
-                f"  Tenant id      {tokens.tenant_id()}",
                 f"  Client id      {application.app_id}",
                 f"  Client secret  {secret}",
                 "",
