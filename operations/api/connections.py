@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import access, provisioning
+from operations.api import edm
 from operations.api.answers import empty
 from operations.api.reading import read_connection_update, read_new_connection
 from operations.api.representation import (
@@ -20,7 +21,7 @@ from operations.models import ExternalConnection
 
 
 class ConnectionViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.externalConnection"
+    type_name = edm.CONNECTION.full_name
 
     @property
     def members(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from operations.api import edm
 from operations.api.answers import empty
 from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import OPERATION_MEMBERS, operation_json
@@ -19,7 +20,7 @@ NAVIGATION = "operations"
 
 
 class OperationViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.connectionOperation"
+    type_name = edm.CONNECTION_OPERATION.full_name
     members = OPERATION_MEMBERS
 
     def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:

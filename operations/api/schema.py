@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import provisioning
+from operations.api import edm
 from operations.api.answers import empty
 from operations.api.representation import SCHEMA_MEMBERS, schema_json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
@@ -16,7 +17,7 @@ UNMASK = "include-unknown-enum-members"
 
 
 class SchemaViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.schema"
+    type_name = edm.SCHEMA.full_name
     members = SCHEMA_MEMBERS
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:

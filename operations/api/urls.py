@@ -9,6 +9,7 @@ from django.urls import include, path
 from operations.api import token_endpoint
 from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
+from operations.api.metadata import ExternalViewSet, MetadataViewSet
 from operations.api.operations import OperationViewSet
 from operations.api.schema import SchemaViewSet
 from operations.api.unknown import UnknownPathViewSet
@@ -47,6 +48,9 @@ graph = [
     ),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
+external = ExternalViewSet.as_view({"get": "retrieve"})
+metadata = MetadataViewSet.as_view({"get": "describe"})
+service = MetadataViewSet.as_view({"get": "service"})
 unknown = UnknownPathViewSet.as_view({**ANYTHING})
 
 
@@ -58,9 +62,11 @@ def root(version: str) -> list[Any]:
     ]
     rest = {"version": version, "external": False}
     return [
+        path(version, service, rest),
+        path(f"{version}/$metadata", metadata, rest),
         path(f"{version}/$batch", batch, rest),
+        path(f"{version}/external", external, rest),
         *both,
-        path(version, unknown, rest),
         path(f"{version}/<path:path>", unknown, rest),
     ]
 
