@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import include, path
 
-from operations.api import token_endpoint
+from operations.api import docs, token_endpoint
 from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
 from operations.api.metadata import ExternalViewSet, MetadataViewSet
@@ -63,7 +63,7 @@ def root(version: str) -> list[Any]:
     rest = {"version": version, "external": False}
     return [
         path(version, service, rest),
-        path(f"{version}/$metadata", metadata, rest),
+        path(f"{version}/$metadata", metadata, rest, name=f"metadata-{version}"),
         path(f"{version}/$batch", batch, rest),
         path(f"{version}/external", external, rest),
         *both,
@@ -78,4 +78,6 @@ urlpatterns = [
     path("<str:tenant>/v2.0/.well-known/openid-configuration", token_endpoint.metadata),
     path("<str:tenant>/.well-known/openid-configuration", token_endpoint.metadata),
     path("<str:tenant>/discovery/v2.0/keys", token_endpoint.keys),
+    path("openapi.json", docs.openapi, name="openapi"),
+    path("docs", docs.page, name="api-docs"),
 ]

@@ -155,12 +155,14 @@ CONNECTION = EntityType(
         Navigation(
             name="operations",
             type=CONNECTION_OPERATION,
+            expands=True,
             description="The asynchronous work on the connection, newest first.",
         ),
         Navigation(
             name="schema",
             type=SCHEMA,
             collection=False,
+            expands=True,
             description="The properties that the connection's items have.",
         ),
     ),

@@ -83,12 +83,16 @@ class Property:
 
 @dataclass(frozen=True, kw_only=True)
 class Navigation:
-    """A navigation property; all of ours contain what they lead to."""
+    """A navigation property; all of ours contain what they lead to.
+
+    ``expands`` says that ``$expand`` takes it.
+    """
 
     name: str
     type: EntityType
     description: str
     collection: bool = True
+    expands: bool = False
 
     @property
     def type_name(self) -> str:
