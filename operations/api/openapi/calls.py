@@ -85,7 +85,7 @@ ALWAYS = (400, 401, 403, 500, 503)
 BELOW = (*ALWAYS, 404)  # a connection is named, and may not be there
 CHANGES = (*BELOW, 409, 412)
 
-A_CONNECTION = {"id": "contosohr", "name": "Contoso HR", "description": "Handbook and policies"}
+A_CONNECTION = {"id": "contosodocs", "name": "Contoso documents", "description": "All files"}
 A_SCHEMA = {
     "baseType": "microsoft.graph.externalItem",
     "properties": [
