@@ -215,7 +215,7 @@ resources = (
 
 
 @everything.parametrize()
-@examples(6)
+@examples(4)
 def test_what_every_call_answers_is_described(case, caller):
     call_and_check(case, caller)
 
