@@ -253,7 +253,24 @@ class FailedDependency(GraphError):
         super().__init__(inner_code="FailedDependency", target="dependsOn")
 
 
-# 413, 500 ----------------------------------------------------------------------------------------
+# 412, 413, 429, 500, 503 -------------------------------------------------------------------------
+
+
+class PreconditionFailed(GraphError):
+    """The thing is not, or no longer, what ``If-Match`` or ``If-None-Match`` names."""
+
+    status = 412
+    code = "PreconditionFailed"
+
+    def __init__(self, header: str, tag: str):
+        now = f"the tag of the resource is {tag}" if tag else "the resource does not exist"
+        self.message = f"The precondition in header '{header}' does not hold: {now}."
+        super().__init__(
+            self.message,
+            inner_code="PreconditionFailed",
+            target=header,
+            headers={"ETag": tag} if tag else {},
+        )
 
 
 class RequestTooLarge(GraphError):

@@ -43,6 +43,7 @@ from operations.models import (
 )
 from operations.models.moves import outcome_columns
 from operations.models.races import once_more
+from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
 
 log = logging.getLogger(__name__)
@@ -64,14 +65,22 @@ def _in(seconds: float) -> models.expressions.Combinable:
 
 
 def request_registration(
-    connection: ExternalConnection, document: object, actor: Actor, *, beta: bool = False
+    connection: ExternalConnection,
+    document: object,
+    actor: Actor,
+    *,
+    beta: bool = False,
+    only_if: Precondition = ALWAYS,
 ) -> ConnectionOperation:
     """Check a schema against every rule and queue its registration.
 
     Raises InvalidRequest with all faults, InvalidStateTransition when the connection's state
-    forbids it, OperationInProgress naming the registration that is unfinished.
+    forbids it, OperationInProgress naming the registration that is unfinished, PreconditionFailed
+    when the readable schema is not what ``only_if`` names.
     """
-    return _enqueue(connection, document, actor, Action.OPERATION_REQUESTED, beta=beta)
+    return _enqueue(
+        connection, document, actor, Action.OPERATION_REQUESTED, beta=beta, only_if=only_if
+    )
 
 
 def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> ConnectionOperation:
@@ -95,13 +104,26 @@ def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> Conne
     )
 
 
-def readable_schema(connection: ExternalConnection) -> dict | None:
+@dataclass(frozen=True)
+class ReadableSchema:
+    """What GET schema answers: the version in force, or what the running first one asks for."""
+
+    document: dict[str, Any]
+    etag: str
+    in_force: Schema | None
+    running: ConnectionOperation | None
+
+
+def readable_schema(connection: ExternalConnection) -> ReadableSchema | None:
     """The schema in force, or the one whose first registration is running, or None."""
+    here = f"{connection.pk:x}"
     in_force = connection.schema_in_force
     if in_force:
-        return in_force.document
+        return ReadableSchema(in_force.document, f'W/"{here}-s{in_force.version}"', in_force, None)
     running = connection.operations.worker_unfinished().first()
-    return running.payload if running else None
+    if running and running.payload:
+        return ReadableSchema(running.payload, f'W/"{here}-r{running.pk:x}"', None, running)
+    return None
 
 
 @once_more
@@ -114,6 +136,7 @@ def _enqueue(
     beta: bool,
     retry_of: ConnectionOperation | None = None,
     note: str = "",
+    only_if: Precondition = ALWAYS,
 ) -> ConnectionOperation:
     try:
         with transaction.atomic():
@@ -123,6 +146,9 @@ def _enqueue(
             current = alive.filter(pk=connection.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
+            if only_if is not ALWAYS:
+                readable = readable_schema(current)
+                only_if.check(readable.etag if readable else "")
             if current.state not in REGISTRABLE:
                 state = ConnectionState(current.state).word
                 raise InvalidStateTransition(
@@ -375,17 +401,23 @@ def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
 # Deleting a connection ---------------------------------------------------------------------------
 
 
-def request_deletion(connection: ExternalConnection, actor: Actor) -> None:
+def request_deletion(
+    connection: ExternalConnection, actor: Actor, *, only_if: Precondition = ALWAYS
+) -> None:
     """Mark a connection as being deleted; purge it at once when it is small.
 
     From then on the API answers 404 for it. A running registration is fenced off: its worker finds
-    the connection gone. Raises ItemNotFound when it is being deleted already.
+    the connection gone. Raises ItemNotFound when it is being deleted already, PreconditionFailed
+    when it is not what ``only_if`` names.
     """
     with transaction.atomic():
         # The whole row is locked: an insert below it waits, and then finds its connection gone.
         alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
-        if not alive.select_for_update().exists() or not alive.update(deleting_since=Now()):
+        current = alive.select_for_update().first()
+        if current is None:
             raise ItemNotFound("Connection")
+        only_if.check(current.etag)
+        alive.update(deleting_since=Now())
         Change.record(
             actor,
             Action.CONNECTION_DELETION_REQUESTED,

@@ -6,7 +6,7 @@ import pytest
 
 from operations.models import Change, ConnectionState, ExternalConnection
 from tests.factories import make_application, make_connection
-from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused
+from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused, untagged
 from tests.test_api_connections import BETA, FULL, WAYS_IN
 
 HERE = "/v1.0/external/connections/contosohr"
@@ -17,11 +17,11 @@ FRIEND = "02e1b1ce-9d0d-4f75-8b8e-8dbc4c0ca9c3"
 def full(graph) -> dict:
     """A connection with every property set, as beta shows it."""
     graph.post("/beta/external/connections", {**FULL, **BETA})
-    return graph.get("/beta/external/connections/contosohr").json()
+    return shown(graph)
 
 
 def shown(graph) -> dict:
-    return graph.get("/beta/external/connections/contosohr").json()
+    return untagged(graph.get("/beta/external/connections/contosohr").json())
 
 
 @pytest.mark.parametrize("way_in", WAYS_IN)

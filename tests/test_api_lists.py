@@ -9,7 +9,7 @@ import pytest
 
 from operations.models import ConnectionOperation
 from tests.factories import make_connection, report
-from tests.graph import assert_refused
+from tests.graph import assert_refused, untagged
 
 HERE = "/v1.0/connections/contosohr/operations"
 LISTS = ["/v1.0/connections", "/v1.0/external/connections", HERE]
@@ -109,7 +109,7 @@ def test_the_link_keeps_every_option(graph, connection):
     second = graph.get(local(first["@odata.nextLink"])).json()
     assert ids(second) == ["op001", "op000"]
     assert second["@odata.count"] == 5
-    assert set(second["value"][0]) == {"id", "status"}
+    assert set(untagged(second["value"][0])) == {"id", "status"}
 
 
 def test_a_link_with_its_dollars_encoded_is_the_same_link(graph, connection):
@@ -202,7 +202,7 @@ def test_skip_beside_a_token_has_been_done_already(graph, connection):
 def test_select(graph, connection, select, members, context):
     report_many(connection, names(1))
     body = graph.get(f"{HERE}?$select={select}").json()
-    assert [list(row) for row in body["value"]] == [members]
+    assert [list(untagged(row)) for row in body["value"]] == [members]
     assert body["@odata.context"] == (
         f"http://testserver/v1.0/$metadata#external/connections('contosohr')/operations{context}"
     )
@@ -243,7 +243,7 @@ def test_select_that_cannot_be_read(graph, connection, select):
 
 def test_beta_members_can_be_selected_on_beta(graph, connection):
     path = "connections?$select=ingestedItemsCount"
-    assert graph.get(f"/beta/{path}").json()["value"] == [{"ingestedItemsCount": None}]
+    assert untagged(graph.get(f"/beta/{path}").json())["value"] == [{"ingestedItemsCount": None}]
     assert_refused(graph.get(f"/v1.0/{path}"), 400, "BadRequest", target="$select")
 
 

@@ -1,7 +1,7 @@
 """The shape of the house: who may import whom, how long a file may be, what lies at the top.
 
-The arrows are those of the design: ``errors, odata, schema_rules, public_error`` <- ``models`` <-
-``access, provisioning, tokens`` <- ``api``, ``dashboard``, ``admin``, commands.
+The arrows are those of the design: ``errors, odata, preconditions, schema_rules, public_error`` <-
+``models`` <- ``access, provisioning, tokens`` <- ``api``, ``dashboard``, ``admin``, commands.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ FILES = sorted(
 )
 
 #: Each room, and which others it may import from. Its own files it may always.
-PURE = {"errors", "odata", "schema_rules", "public_error"}
+PURE = {"errors", "odata", "preconditions", "schema_rules", "public_error"}
 DOMAIN = PURE | {"models", "access", "provisioning", "tokens"}
 ARROWS = {
     "errors": set(),
     "odata": {"errors"},
+    "preconditions": {"errors"},
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "models": PURE - {"odata"},

@@ -7,7 +7,9 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import access, provisioning
+from operations.api.annotations import connection_annotations
 from operations.api.answers import empty
+from operations.api.control import connection_control
 from operations.api.reading import read_connection_update, read_new_connection
 from operations.api.representation import (
     BETA_CONNECTION_MEMBERS,
@@ -15,7 +17,7 @@ from operations.api.representation import (
     Json,
     connection_json,
 )
-from operations.api.views import ENTITY_OPTIONS, GraphViewSet
+from operations.api.views import ENTITY_OPTIONS, WRITE_OPTIONS, GraphViewSet
 from operations.models import ExternalConnection
 
 
@@ -29,8 +31,13 @@ class ConnectionViewSet(GraphViewSet):
     def rows(self) -> QuerySet[ExternalConnection]:
         return access.visible_connections(self.caller)
 
-    def shape(self, connection: ExternalConnection) -> Json:
-        return connection_json(connection, self.root)
+    def shape(self, connection: ExternalConnection, *, history: bool = False) -> Json:
+        """The connection with what the caller wants around it."""
+        return {
+            **connection_control(connection, self.root, self.format.level),
+            **connection_annotations(connection, self.prefer, history=history),
+            **connection_json(connection, self.root),
+        }
 
     def list(self, request: Request) -> HttpResponse:
         return self.collection(
@@ -44,30 +51,50 @@ class ConnectionViewSet(GraphViewSet):
         return self.count_of(self.rows())
 
     def create(self, request: Request) -> HttpResponse:
-        self.query_options()
+        self.query_options(WRITE_OPTIONS)
         values = read_new_connection(self.body(), beta=self.root.beta)
-        connection = ExternalConnection.objects.register(self.actor, **values)
-        return self.entity(
-            self.shape(connection),
-            self.root.connections,
-            status=201,
-            headers={"Location": self.root.connection_url(connection.graph_id)},
-        )
+
+        def register() -> HttpResponse:
+            connection = ExternalConnection.objects.register(self.actor, **values)
+            address = self.root.connection_url(connection.graph_id)
+            return self._written(connection, status=201, headers={"Location": address})
+
+        return self.once(register)
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
         select = self.query_options(ENTITY_OPTIONS).select
-        return self.entity(self.shape(connection), self.root.connections, select=select)
+        headers = {"ETag": connection.etag}
+        return self.not_modified(connection.etag, headers) or self.entity(
+            self.shape(connection, history=True),
+            self.root.connections,
+            select=select,
+            headers=headers,
+        )
 
     def partial_update(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
-        self.query_options()
+        self.query_options(WRITE_OPTIONS)
         values = read_connection_update(self.body(), beta=self.root.beta)
-        connection.revise(self.actor, **values)
-        return empty(204)
+        connection.revise(self.actor, only_if=self.only_if, **values)
+        return self._written(connection, status=204)
 
     def destroy(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
         self.query_options()
-        provisioning.request_deletion(connection, self.actor)
+        provisioning.request_deletion(connection, self.actor, only_if=self.only_if)
         return empty(202)
+
+    def _written(
+        self,
+        connection: ExternalConnection,
+        *,
+        status: int,
+        headers: dict[str, str] | None = None,
+    ) -> HttpResponse:
+        return self.written(
+            self.shape(connection),
+            self.root.connections,
+            status=status,
+            headers={"ETag": connection.etag, **(headers or {})},
+        )

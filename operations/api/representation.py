@@ -143,5 +143,7 @@ def _property_json(prop: Json, *, beta: bool, unmask: bool) -> Json:
 
 
 def pick(document: Json, select: Sequence[str]) -> Json:
-    """Only the selected members, in the entity's own order."""
-    return {key: value for key, value in document.items() if not select or key in select}
+    """Only the selected members and the annotations, in the entity's own order."""
+    if not select:
+        return document
+    return {key: value for key, value in document.items() if key in select or key[0] == "@"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -14,19 +16,25 @@ from rest_framework.viewsets import ViewSet
 
 from operations import access
 from operations.access import Caller
-from operations.api.answers import answer
+from operations.api.answers import answer, empty
 from operations.api.auth import BearerAuthentication
 from operations.api.body import read_object
+from operations.api.control import Format, Level, int64_as_text
 from operations.api.errors import exception_handler
 from operations.api.paths import base_url
+from operations.api.preferences import Preferences
 from operations.api.query import page
+from operations.api.replay import once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
 from operations.models import Actor, ExternalConnection
 from operations.odata import QueryOptions, read_options
+from operations.preconditions import ALWAYS, Precondition
 
 COLLECTION_OPTIONS = ("$select", "$top", "$skip", "$count", "$skiptoken")
 ENTITY_OPTIONS = ("$select",)
+#: A write takes no options but the format of its answer.
+WRITE_OPTIONS: tuple[str, ...] = ()
 
 
 class AnyMediaType(BaseContentNegotiation):
@@ -51,6 +59,7 @@ class GraphViewSet(ViewSet):
     members: ClassVar[tuple[str, ...]] = ()
     needs_role: ClassVar[bool] = True
     root: Root
+    _body: Json | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.root = Root(base_url(request), kwargs.pop("version"), kwargs.pop("external"))
@@ -87,8 +96,10 @@ class GraphViewSet(ViewSet):
         return access.find_connection(self.caller, graph_id, to_write=not self.reads)
 
     def body(self) -> Json:
-        """The request's JSON object."""
-        return read_object(self.request._request)
+        """The request's JSON object, read once."""
+        if self._body is None:
+            self._body = read_object(self.request._request)
+        return self._body
 
     def pairs(self) -> list[tuple[str, str]]:
         return [
@@ -105,11 +116,21 @@ class GraphViewSet(ViewSet):
             max_page_size=settings.MAX_PAGE_SIZE,
         )
 
-    @property
-    def metadata(self) -> str:
-        """``none`` when the caller's Accept asks for no control information, else ``minimal``."""
-        accept = self.request.META.get("HTTP_ACCEPT", "").replace(" ", "").lower()
-        return "none" if "odata.metadata=none" in accept else "minimal"
+    @cached_property
+    def prefer(self) -> Preferences:
+        return Preferences.read(self.request.META.get("HTTP_PREFER", ""))
+
+    @cached_property
+    def format(self) -> Format:
+        return Format(self.request._request)
+
+    @cached_property
+    def only_if(self) -> Precondition:
+        """What ``If-Match`` and ``If-None-Match`` say."""
+        headers = self.request.META
+        if "HTTP_IF_MATCH" not in headers and "HTTP_IF_NONE_MATCH" not in headers:
+            return ALWAYS
+        return Precondition.of(headers.get("HTTP_IF_MATCH"), headers.get("HTTP_IF_NONE_MATCH"))
 
     def entity(
         self,
@@ -124,6 +145,50 @@ class GraphViewSet(ViewSet):
         """One entity with its context first."""
         body = {"@odata.context": self.root.context(path, select, entity=entity)}
         return self.answer(body | pick(document, select), status, headers or {})
+
+    def not_modified(self, etag: str, headers: dict[str, str]) -> HttpResponse | None:
+        """The 304 for a caller who has this already, None for the others.
+
+        Raises PreconditionFailed for one whose ``If-Match`` names something else.
+        """
+        if self.only_if is ALWAYS:
+            return None
+        self.only_if.check(etag, reading=True)
+        return empty(304, headers=headers) if self.only_if.has_seen(etag) else None
+
+    def once(self, make: Callable[[], HttpResponse]) -> HttpResponse:
+        """Make something, but not twice for a request that comes twice."""
+
+        def make_and_tell() -> HttpResponse:
+            return self._tell_preferences(make())
+
+        return once(self.request._request, self.caller, self.body(), make_and_tell)
+
+    def written(
+        self, document: Json, path: str, *, status: int, headers: dict[str, str]
+    ) -> HttpResponse:
+        """The answer to a create or an update: the entity, or none of it for ``return=minimal``.
+
+        ``status`` is what the call answers by itself; a 204 becomes a 200 for
+        ``return=representation``.
+        """
+        wanted = self.prefer.answer_size
+        if wanted:
+            self.prefer.apply(f"return={wanted}")
+        if wanted == "minimal" or (status == 204 and wanted != "representation"):
+            if "Location" in headers:
+                headers["OData-EntityId"] = headers["Location"]
+            return empty(204, headers=headers)
+        return self.entity(document, path, status=200 if status == 204 else status, headers=headers)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        return self._tell_preferences(response)
+
+    def _tell_preferences(self, response: Any) -> Any:
+        if self.prefer.applied and response.status_code < 400:
+            response["Preference-Applied"] = ", ".join(self.prefer.applied)
+        return response
 
     def collection(
         self,
@@ -156,6 +221,8 @@ class GraphViewSet(ViewSet):
     def answer(
         self, data: Json, status: int = 200, headers: dict[str, str] | None = None
     ) -> HttpResponse:
-        if self.metadata == "none":
+        if self.format.level == Level.NONE:
             data.pop("@odata.context", None)
-        return answer(data, status, metadata=self.metadata, headers=headers or {})
+        if self.format.int64_as_text:
+            int64_as_text(data)
+        return answer(data, status, content_type=self.format.content_type, headers=headers or {})

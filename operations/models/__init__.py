@@ -8,6 +8,7 @@ from operations.models.installation import Installation, SigningKey
 from operations.models.moves import KEEP, Kind, Triage
 from operations.models.operation import ConnectionOperation
 from operations.models.outcome_rule import OutcomeRule
+from operations.models.replay import Replay
 from operations.models.schema import Schema
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Kind",
     "OperationStatus",
     "OutcomeRule",
+    "Replay",
     "Schema",
     "SigningKey",
     "Triage",

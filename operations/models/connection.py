@@ -25,6 +25,7 @@ from operations.models.change import Action, Actor, Change
 from operations.models.enums import ConnectionState, ContentCategory
 from operations.models.moves import same_json
 from operations.models.races import once_more
+from operations.preconditions import ALWAYS, Precondition, weak_tag
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
@@ -203,6 +204,11 @@ class ExternalConnection(models.Model):
         """The latest registered version, None before the first."""
         return self.schemas.order_by("-version").first()
 
+    @property
+    def etag(self) -> str:
+        """The weak tag of the connection as it is now."""
+        return weak_tag(self.pk, self.state, self.changed_at)
+
     def snapshot(self) -> dict[str, Any]:
         """What a Change keeps of a connection: the members that someone can set, and the state."""
         return {
@@ -220,19 +226,26 @@ class ExternalConnection(models.Model):
         }
 
     def revise(
-        self, actor: Actor, *, authorized_app_ids: Sequence[UUID] | None = None, **values: Any
+        self,
+        actor: Actor,
+        *,
+        authorized_app_ids: Sequence[UUID] | None = None,
+        only_if: Precondition = ALWAYS,
+        **values: Any,
     ) -> bool:
         """Set the members given, leave the others. Returns whether anything changed.
 
         Raises InvalidStateTransition for an obsolete connection (graph-contract 2.3: it can only
         be read and deleted), unless ``state`` takes it out of that state, which only an
-        administrator does; ItemNotFound when it was deleted meanwhile.
+        administrator does; ItemNotFound when it was deleted meanwhile; PreconditionFailed when it
+        is not what ``only_if`` names.
         """
         with transaction.atomic():
             alive = type(self).objects.alive().select_for_update(no_key=True)
             current = alive.filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
+            only_if.check(current.etag)
             stays = values.get("state", current.state) == ConnectionState.OBSOLETE
             if current.state == ConnectionState.OBSOLETE and stays:
                 raise InvalidStateTransition(
