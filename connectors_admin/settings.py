@@ -124,6 +124,8 @@ PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the w
 
 MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
 MAX_BODY_DEPTH = 32
+THROTTLE_LIMIT = int(number("THROTTLE_LIMIT", 0))  # requests an application and window; 0: off
+THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999
 

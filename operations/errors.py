@@ -284,6 +284,23 @@ class RequestTooLarge(GraphError):
         super().__init__(inner_code="RequestEntityTooLarge")
 
 
+class TooManyRequests(GraphError):
+    """The application is over its limit. Graph's text; ``Retry-After`` is in whole seconds, for
+    the SDKs read nothing else."""
+
+    status = 429
+    code = "TooManyRequests"
+    message = "Please retry again later."
+
+    def __init__(self, retry_after: int):
+        super().__init__(
+            "Please retry after",
+            inner_code="429",
+            headers={"Retry-After": str(retry_after)},
+            inner={"status": "429"},
+        )
+
+
 class UnexpectedError(GraphError):
     """Something of ours broke. The log has the traceback under the same request id."""
 

@@ -41,9 +41,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchViewSet(GraphViewSet):
-    """The token is checked for the batch, roles and ownership for each part."""
+    """The token is checked for the batch; rate, roles and ownership for each part."""
 
     needs_role = False
+    counts = False
 
     def create(self, request: Request) -> HttpResponse:
         self.query_options()

@@ -27,7 +27,7 @@ from operations.api.query import page
 from operations.api.replay import once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
-from operations.models import Actor, ExternalConnection
+from operations.models import Actor, ExternalConnection, RequestCount
 from operations.odata import QueryOptions, read_options
 from operations.preconditions import ALWAYS, Precondition
 
@@ -48,7 +48,7 @@ class AnyMediaType(BaseContentNegotiation):
 
 
 class GraphViewSet(ViewSet):
-    """Checks the token, then that the method exists, then the role; the rest is the resource's."""
+    """Checks the token, the rate, that the method exists, the role; the rest is the resource's."""
 
     authentication_classes = [BearerAuthentication]
     permission_classes = []
@@ -58,6 +58,7 @@ class GraphViewSet(ViewSet):
     type_name: ClassVar[str] = ""
     members: ClassVar[tuple[str, ...]] = ()
     needs_role: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
     root: Root
     _body: Json | None = None
 
@@ -67,6 +68,8 @@ class GraphViewSet(ViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if self.counts:
+            RequestCount.objects.add(self.caller.app_id)
         if self.action is None:
             raise MethodNotAllowed
         if self.needs_role:

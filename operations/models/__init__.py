@@ -10,6 +10,7 @@ from operations.models.operation import ConnectionOperation
 from operations.models.outcome_rule import OutcomeRule
 from operations.models.replay import Replay
 from operations.models.schema import Schema
+from operations.models.throttle import RequestCount
 
 __all__ = [
     "KEEP",
@@ -32,6 +33,7 @@ __all__ = [
     "OperationStatus",
     "OutcomeRule",
     "Replay",
+    "RequestCount",
     "Schema",
     "SigningKey",
     "Triage",
