@@ -8,23 +8,18 @@ from rest_framework.request import Request
 
 from operations import access, provisioning
 from operations.api.answers import empty
+from operations.api.entity_types import BETA_CONNECTION, CONNECTION
 from operations.api.reading import read_connection_update, read_new_connection
-from operations.api.representation import (
-    BETA_CONNECTION_MEMBERS,
-    CONNECTION_MEMBERS,
-    Json,
-    connection_json,
-)
+from operations.api.representation import Json, connection_json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ExternalConnection
+from operations.odata.types import EntityType
 
 
 class ConnectionViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.externalConnection"
-
     @property
-    def members(self) -> tuple[str, ...]:  # type: ignore[override]
-        return BETA_CONNECTION_MEMBERS if self.root.beta else CONNECTION_MEMBERS
+    def entity_type(self) -> EntityType:  # type: ignore[override]
+        return BETA_CONNECTION if self.root.beta else CONNECTION
 
     def rows(self) -> QuerySet[ExternalConnection]:
         return access.visible_connections(self.caller)
@@ -56,8 +51,15 @@ class ConnectionViewSet(GraphViewSet):
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
-        select = self.query_options(ENTITY_OPTIONS).select
-        return self.entity(self.shape(connection), self.root.connections, select=select)
+        options = self.query_options(ENTITY_OPTIONS)
+        [expanded] = self.expansion(options).members([connection])
+        applied = self.applied(options)
+        return self.entity(
+            self.shape(connection) | expanded,
+            self.root.connections,
+            select=options.columns,
+            headers={"Preference-Applied": ", ".join(applied)} if applied else None,
+        )
 
     def partial_update(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)

@@ -8,8 +8,9 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations.api.answers import empty
+from operations.api.entity_types import OPERATION
 from operations.api.reading import read_new_operation, read_operation_update
-from operations.api.representation import OPERATION_MEMBERS, operation_json
+from operations.api.representation import operation_json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, ExternalConnection
@@ -19,8 +20,7 @@ NAVIGATION = "operations"
 
 
 class OperationViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.connectionOperation"
-    members = OPERATION_MEMBERS
+    entity_type = OPERATION
 
     def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:
         return ConnectionOperation.objects.filter(connection=connection)
@@ -42,7 +42,7 @@ class OperationViewSet(GraphViewSet):
             self.rows(connection),
             operation_json,
             self.root.context_below(connection, NAVIGATION),
-            f"{self.root.url}/{self.root.connections}/{connection.graph_id}/{NAVIGATION}",
+            self.root.operations_url(connection),
             newest_first=True,
         )
 
@@ -62,7 +62,7 @@ class OperationViewSet(GraphViewSet):
 
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
-        select = self.query_options(ENTITY_OPTIONS).select
+        select = self.query_options(ENTITY_OPTIONS).columns
         waiting = operation.is_workers and not operation.is_terminal
         retry_after = {"Retry-After": str(settings.OPERATION_RETRY_AFTER)} if waiting else None
         return self._entity(operation, select=select, headers=retry_after)

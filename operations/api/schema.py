@@ -8,30 +8,27 @@ from rest_framework.request import Request
 
 from operations import provisioning
 from operations.api.answers import empty
-from operations.api.representation import SCHEMA_MEMBERS, schema_json
-from operations.api.views import ENTITY_OPTIONS, GraphViewSet
+from operations.api.entity_types import SCHEMA
+from operations.api.representation import schema_json
+from operations.api.views import ENTITY_OPTIONS, UNMASK, GraphViewSet
 from operations.errors import ItemNotFound
-
-UNMASK = "include-unknown-enum-members"
 
 
 class SchemaViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.schema"
-    members = SCHEMA_MEMBERS
+    entity_type = SCHEMA
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         """The schema in force, or the one whose first registration is running."""
         connection = self.find_connection(connection_id)
-        select = self.query_options(ENTITY_OPTIONS).select
+        select = self.query_options(ENTITY_OPTIONS).columns
         document = provisioning.readable_schema(connection)
         if document is None:
             raise ItemNotFound("Schema")
-        unmask = UNMASK in request.META.get("HTTP_PREFER", "").lower()
         return self.entity(
-            schema_json(document, self.root, unmask=unmask),
+            schema_json(document, self.root, unmask=self.unmask),
             self.root.context_below(connection, "schema"),
             select=select,
-            headers={"Preference-Applied": UNMASK} if unmask else None,
+            headers={"Preference-Applied": UNMASK} if self.unmask else None,
         )
 
     def register(self, request: Request, connection_id: str) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -17,16 +18,29 @@ from operations.access import Caller
 from operations.api.answers import answer
 from operations.api.auth import BearerAuthentication
 from operations.api.body import read_object
+from operations.api.conditions import narrowed
 from operations.api.errors import exception_handler
+from operations.api.expanding import Expansion
 from operations.api.paths import base_url
-from operations.api.query import page
+from operations.api.query import page, page_size, preferred_page_size
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
 from operations.models import Actor, ExternalConnection
-from operations.odata import QueryOptions, read_options
+from operations.odata.options import QueryOptions, read_options
+from operations.odata.types import EntityType
 
-COLLECTION_OPTIONS = ("$select", "$top", "$skip", "$count", "$skiptoken")
-ENTITY_OPTIONS = ("$select",)
+ENTITY_OPTIONS = ("$select", "$expand")
+COLLECTION_OPTIONS = (
+    *ENTITY_OPTIONS,
+    "$filter",
+    "$orderby",
+    "$top",
+    "$skip",
+    "$count",
+    "$skiptoken",
+)
+COUNT_OPTIONS = ("$filter",)
+UNMASK = "include-unknown-enum-members"
 
 
 class AnyMediaType(BaseContentNegotiation):
@@ -47,8 +61,7 @@ class GraphViewSet(ViewSet):
     content_negotiation_class = AnyMediaType
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     metadata_class = None
-    type_name: ClassVar[str] = ""
-    members: ClassVar[tuple[str, ...]] = ()
+    entity_type = EntityType()
     needs_role: ClassVar[bool] = True
     root: Root
 
@@ -97,13 +110,31 @@ class GraphViewSet(ViewSet):
 
     def query_options(self, allowed: tuple[str, ...] = ()) -> QueryOptions:
         """The query options; refuses every one that is not in ``allowed``."""
-        return read_options(
+        entity = self.entity_type
+        if not entity.navigations:
+            allowed = tuple(name for name in allowed if name != "$expand")
+        options = read_options(
             self.pairs(),
+            entity,
             allowed=allowed,
-            members=self.members,
-            type_name=self.type_name,
             max_page_size=settings.MAX_PAGE_SIZE,
+            unmask=self.unmask,
         )
+        if options.format:  # OData: it stands in the Accept header's place
+            self.request.META["HTTP_ACCEPT"] = options.format
+        return options
+
+    def expansion(self, options: QueryOptions) -> Expansion:
+        return Expansion(self.root, options, self.metadata != "none", self.unmask)
+
+    def applied(self, options: QueryOptions) -> list[str]:
+        """The preferences that decided what an expanded member shows."""
+        return [UNMASK] if self.unmask and "schema" in options.expand else []
+
+    @property
+    def unmask(self) -> bool:
+        """Whether the caller prefers to see enumeration members above the sentinel."""
+        return UNMASK in self.request.META.get("HTTP_PREFER", "").lower()
 
     @property
     def metadata(self) -> str:
@@ -128,7 +159,7 @@ class GraphViewSet(ViewSet):
     def collection(
         self,
         rows: QuerySet[Any],
-        shape: Any,
+        shape: Callable[[Any], Json],
         path: str,
         address: str,
         *,
@@ -136,22 +167,30 @@ class GraphViewSet(ViewSet):
     ) -> HttpResponse:
         """One page of a collection."""
         options = self.query_options(COLLECTION_OPTIONS)
+        preferred = preferred_page_size(self.request._request)
+        size = page_size(options, preferred)
+        applied = self.applied(options)
+        if preferred is not None:
+            applied.append(f"odata.maxpagesize={min(preferred, settings.MAX_PAGE_SIZE)}")
         return self.answer(
             page(
                 rows,
                 options,
+                size=size,
                 shape=shape,
-                context=self.root.context(path, options.select, entity=False),
+                expand=self.expansion(options).members,
+                context=self.root.context(path, options.columns, entity=False),
                 address=address,
-                pairs=self.pairs(),
                 newest_first=newest_first,
-            )
+            ),
+            headers={"Preference-Applied": ", ".join(applied)} if applied else None,
         )
 
     def count_of(self, rows: QuerySet[Any]) -> HttpResponse:
         """``/$count``: a bare number as text."""
-        self.query_options()
-        return HttpResponse(str(rows.count()), content_type="text/plain;charset=utf-8")
+        options = self.query_options(COUNT_OPTIONS)
+        number = narrowed(rows, options.filter).count()
+        return HttpResponse(str(number), content_type="text/plain;charset=utf-8")
 
     def answer(
         self, data: Json, status: int = 200, headers: dict[str, str] | None = None

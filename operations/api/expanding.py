@@ -1,0 +1,124 @@
+"""``$expand`` of a connection: its operations and its schema, in as many queries for a page of
+connections as for one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, F, Window
+from django.db.models.functions import RowNumber
+
+from operations import provisioning
+from operations.api.conditions import mark, narrowed, order_by
+from operations.api.query import next_link
+from operations.api.representation import Json, Root, operation_json, pick, schema_json
+from operations.models import ConnectionOperation, ExternalConnection
+from operations.odata.options import QueryOptions
+
+#: How many operations of each connection are shown; the rest is behind a next link.
+MAX_EXPANDED = 20
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """What ``$expand`` adds to the connections of one answer.
+
+    ``with_context`` is whether the answer has control information, ``unmask`` whether the caller
+    prefers to see enumeration members above the sentinel.
+    """
+
+    root: Root
+    options: QueryOptions
+    with_context: bool
+    unmask: bool
+
+    def members(self, connections: Sequence[ExternalConnection]) -> list[Json]:
+        """The members to add to each connection, in the same order."""
+        added: list[Json] = [{} for _ in connections]
+        for name, options in self.options.expand.items():
+            read = self._operations if name == "operations" else self._schemas
+            for document, members in zip(added, read(connections, options), strict=True):
+                document |= members
+        return added
+
+    def _operations(
+        self, connections: Sequence[ExternalConnection], options: QueryOptions
+    ) -> list[Json]:
+        """The newest operations of each, or the first ones in the order asked for."""
+        all_rows = narrowed(
+            ConnectionOperation.objects.filter(connection__in=connections), options.filter
+        )
+        size = min(options.top or MAX_EXPANDED, MAX_EXPANDED)
+        rows = (
+            all_rows.defer("payload")
+            .annotate(
+                place=Window(
+                    RowNumber(),
+                    partition_by=F("connection_id"),
+                    order_by=order_by(options.order, newest_first=True),
+                )
+            )
+            .filter(place__gt=options.skip, place__lte=options.skip + size + 1)
+            .order_by("place")
+        )
+        found: dict[int, list[ConnectionOperation]] = defaultdict(list)
+        for row in rows:
+            found[row.connection_id].append(row)
+        counts: dict[int, int] = {}
+        if options.count:
+            of_each = all_rows.order_by().values("connection").annotate(number=Count("pk"))
+            counts = dict(of_each.values_list("connection", "number"))
+        return [
+            self._operations_of(
+                connection, found[connection.pk], size, options, counts.get(connection.pk, 0)
+            )
+            for connection in connections
+        ]
+
+    def _operations_of(
+        self,
+        connection: ExternalConnection,
+        found: list[ConnectionOperation],
+        size: int,
+        options: QueryOptions,
+        count: int,
+    ) -> Json:
+        path = self.root.context_below(connection, "operations")
+        members: Json = {}
+        if self.with_context:
+            members["operations@odata.context"] = self.root.context(
+                path, options.columns, entity=False
+            )
+        if options.count:
+            members["operations@odata.count"] = count
+        if len(found) > size:
+            members["operations@odata.nextLink"] = next_link(
+                self.root.operations_url(connection),
+                options,
+                mark(found[size - 1], options.order),
+            )
+        members["operations"] = [
+            pick(operation_json(operation), options.columns) for operation in found[:size]
+        ]
+        return members
+
+    def _schemas(
+        self, connections: Sequence[ExternalConnection], options: QueryOptions
+    ) -> list[Json]:
+        """The readable schema of each, null where there is none."""
+        documents = provisioning.readable_schemas(connections)
+        result = []
+        for connection in connections:
+            document = documents.get(connection.pk)
+            members: Json = {"schema": None}
+            if document is not None:
+                shown = schema_json(document, self.root, unmask=self.unmask)
+                members["schema"] = pick(shown, options.columns)
+                if self.with_context:
+                    path = self.root.context_below(connection, "schema")
+                    context = self.root.context(path, options.columns, entity=True)
+                    members = {"schema@odata.context": context} | members
+            result.append(members)
+        return result
