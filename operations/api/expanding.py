@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Count, F, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, OuterRef, Subquery, Window
+from django.db.models.functions import Coalesce, RowNumber
 
 from operations import provisioning
 from operations.api.conditions import mark, narrowed, order_by
@@ -51,8 +51,12 @@ class Expansion:
             ConnectionOperation.objects.filter(connection__in=connections), options.filter
         )
         size = min(options.top or MAX_EXPANDED, MAX_EXPANDED)
+        last = options.skip + size + 1
+        rows = all_rows
+        if options.filter is None and not options.order and not options.skip:
+            rows = rows.filter(pk__in=_newest(connections, last))
         rows = (
-            all_rows.defer("payload")
+            rows.defer("payload")
             .annotate(
                 place=Window(
                     RowNumber(),
@@ -60,7 +64,7 @@ class Expansion:
                     order_by=order_by(options.order, newest_first=True),
                 )
             )
-            .filter(place__gt=options.skip, place__lte=options.skip + size + 1)
+            .filter(place__gt=options.skip, place__lte=last)
             .order_by("place")
         )
         found: dict[int, list[ConnectionOperation]] = defaultdict(list)
@@ -122,3 +126,16 @@ class Expansion:
                     members = {"schema@odata.context": context} | members
             result.append(members)
         return result
+
+
+def _newest(connections: Sequence[ExternalConnection], number: int) -> list[int]:
+    """Keys of the newest operations of each connection, at least this many where there are.
+
+    A window function alone would read every operation there is. This finds the oldest one wanted
+    of each connection in the index, and reads on from there.
+    """
+    of_one = ConnectionOperation.objects.filter(connection=OuterRef("pk")).order_by("-pk")
+    oldest = Coalesce(Subquery(of_one.values("pk")[number - 1 : number]), 0)
+    wanted = ExternalConnection.objects.filter(pk__in=[row.pk for row in connections])
+    found = wanted.filter(operations__pk__gte=oldest).order_by()
+    return list(found.values_list("operations__pk", flat=True))
