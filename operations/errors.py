@@ -113,6 +113,15 @@ class InvalidQueryOption(GraphError):
         super().__init__(message, inner_code="InvalidQueryOption", target=option)
 
 
+class ExpandNotSupported(InvalidQueryOption):
+    """``$expand`` of a navigation property that Graph has and that cannot be expanded here."""
+
+    code = "ExpandNotSupported"
+
+    def __init__(self, message: str):
+        super().__init__(message, "$expand")
+
+
 # 401 and 403 -------------------------------------------------------------------------------------
 
 

@@ -13,14 +13,14 @@ No transaction waits or works inside.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
 
 from operations.errors import (
@@ -116,14 +116,32 @@ class ReadableSchema:
 
 def readable_schema(connection: ExternalConnection) -> ReadableSchema | None:
     """The schema in force, or the one whose first registration is running, or None."""
-    here = f"{connection.pk:x}"
-    in_force = connection.schema_in_force
-    if in_force:
-        return ReadableSchema(in_force.document, f'W/"{here}-s{in_force.version}"', in_force, None)
-    running = connection.operations.worker_unfinished().first()
-    if running and running.payload:
-        return ReadableSchema(running.payload, f'W/"{here}-r{running.pk:x}"', None, running)
-    return None
+    return readable_schemas([connection]).get(connection.pk)
+
+
+def readable_schemas(connections: Sequence[ExternalConnection]) -> dict[int, ReadableSchema]:
+    """The readable schema of each connection that has one, by its surrogate key."""
+    newer = Schema.objects.filter(
+        connection=OuterRef("connection"), version__gt=OuterRef("version")
+    )
+    in_force = Schema.objects.filter(~Exists(newer), connection__in=connections)
+    readable = {
+        row.connection_id: ReadableSchema(
+            row.document, f'W/"{row.connection_id:x}-s{row.version}"', row, None
+        )
+        for row in in_force
+    }
+    without = [connection for connection in connections if connection.pk not in readable]
+    if without:
+        running = ConnectionOperation.objects.worker_unfinished().filter(connection__in=without)
+        readable |= {
+            row.connection_id: ReadableSchema(
+                row.payload, f'W/"{row.connection_id:x}-r{row.pk:x}"', None, row
+            )
+            for row in running
+            if row.payload
+        }
+    return readable
 
 
 @once_more

@@ -7,9 +7,8 @@ OData JSON 4.0, 3.1 and 4.5: ``none`` leaves all of it out but the count and the
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from enum import StrEnum
-
-from django.http import HttpRequest
 
 from operations.api.representation import Json, Root
 from operations.models import ConnectionOperation, ExternalConnection
@@ -17,7 +16,7 @@ from operations.provisioning import ReadableSchema
 
 NAMESPACE = "microsoft.graph.externalConnectors"
 _LEVEL = re.compile(r"odata\.metadata=(none|minimal|full)")
-_INT64_AS_TEXT = re.compile(r"ieee754compatible=true")
+_INT64_AS_TEXT = "ieee754compatible=true"
 #: Members of type Edm.Int64, which a caller may want as text (JavaScript has no such numbers).
 INT64_MEMBERS = ("@odata.count", "operations@odata.count", "ingestedItemsCount")
 
@@ -30,18 +29,19 @@ class Level(StrEnum):
     FULL = "full"
 
 
+@dataclass(frozen=True)
 class Format:
-    """What the caller wants of the JSON, by ``$format`` or else by ``Accept``."""
+    """What the caller wants of the JSON: how much around it, and 64-bit numbers as text."""
 
-    def __init__(self, request: HttpRequest):
-        options = request.GET
-        wanted = options.get("$format") or options.get("format") or ""
-        if "json" not in wanted.lower() or ";" not in wanted:
-            wanted = request.META.get("HTTP_ACCEPT", "")
+    level: Level = Level.MINIMAL
+    int64_as_text: bool = False
+
+    @classmethod
+    def read(cls, wanted: str) -> Format:
+        """``wanted``: the Accept header, or the ``$format`` that stands in its place."""
         wanted = wanted.replace(" ", "").lower()
         level = _LEVEL.search(wanted)
-        self.level = Level(level[1]) if level else Level.MINIMAL
-        self.int64_as_text = bool(_INT64_AS_TEXT.search(wanted))
+        return cls(Level(level[1]) if level else Level.MINIMAL, _INT64_AS_TEXT in wanted)
 
     @property
     def content_type(self) -> str:

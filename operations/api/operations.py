@@ -7,12 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations.api.annotations import operation_annotations
 from operations.api.answers import empty
-from operations.api.control import operation_control
+from operations.api.entity_types import OPERATION
 from operations.api.reading import read_new_operation, read_operation_update
-from operations.api.representation import OPERATION_MEMBERS, Json, operation_json
-from operations.api.views import ENTITY_OPTIONS, WRITE_OPTIONS, GraphViewSet
+from operations.api.representation import Json
+from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, ExternalConnection
 from operations.models.operation import OPERATION_ID
@@ -21,8 +20,7 @@ NAVIGATION = "operations"
 
 
 class OperationViewSet(GraphViewSet):
-    type_name = "microsoft.graph.externalConnectors.connectionOperation"
-    members = OPERATION_MEMBERS
+    entity_type = OPERATION
 
     def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:
         rows = ConnectionOperation.objects.filter(connection=connection)
@@ -39,26 +37,18 @@ class OperationViewSet(GraphViewSet):
         operation.connection = connection
         return operation
 
-    def shape(self, operation: ConnectionOperation, *, history: bool = False) -> Json:
-        """The operation with what the caller wants around it."""
-        return {
-            **operation_control(operation, self.root, self.format.level),
-            **operation_annotations(operation, self.prefer, history=history),
-            **operation_json(operation),
-        }
-
     def list(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
 
         def shape(operation: ConnectionOperation) -> Json:
             operation.connection = connection
-            return self.shape(operation)
+            return self.render.operation(operation)
 
         return self.collection(
             self.rows(connection),
             shape,
             self.root.context_below(connection, NAVIGATION),
-            f"{self.root.url}/{self.root.connections}/{connection.graph_id}/{NAVIGATION}",
+            self.root.operations_url(connection),
             newest_first=True,
         )
 
@@ -67,7 +57,7 @@ class OperationViewSet(GraphViewSet):
 
     def create(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
-        self.query_options(WRITE_OPTIONS)
+        self.query_options()
         values = read_new_operation(self.body())
 
         def report() -> HttpResponse:
@@ -79,14 +69,14 @@ class OperationViewSet(GraphViewSet):
 
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
-        select = self.query_options(ENTITY_OPTIONS).select
+        options = self.query_options(ENTITY_OPTIONS)
         headers = {"ETag": operation.etag}
         if operation.is_workers and not operation.is_terminal:
             headers["Retry-After"] = str(settings.OPERATION_RETRY_AFTER)
         return self.not_modified(operation.etag, headers) or self.entity(
-            self.shape(operation, history=True),
+            self.render.operation(operation, history=True),
             self.root.context_below(operation.connection, NAVIGATION),
-            select=select,
+            select=options.columns,
             headers=headers,
         )
 
@@ -94,7 +84,7 @@ class OperationViewSet(GraphViewSet):
         self, request: Request, connection_id: str, operation_id: str
     ) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
-        self.query_options(WRITE_OPTIONS)
+        self.query_options()
         values = read_operation_update(self.body())
         operation.move(self.actor, only_if=self.only_if, **values)
         return self._written(operation, status=200)
@@ -113,7 +103,7 @@ class OperationViewSet(GraphViewSet):
         headers: dict[str, str] | None = None,
     ) -> HttpResponse:
         return self.written(
-            self.shape(operation),
+            self.render.operation(operation),
             self.root.context_below(operation.connection, NAVIGATION),
             status=status,
             headers={"ETag": operation.etag, **(headers or {})},

@@ -71,6 +71,10 @@ class Root:
         Location that contains ``/operations/`` and wait for it to end."""
         return f"{self.connection_url(connection.graph_id)}/operations('{graph_id}')"
 
+    def operations_url(self, connection: ExternalConnection) -> str:
+        """The collection, as next links have it."""
+        return f"{self.url}/{self.connections}/{connection.graph_id}/operations"
+
     def long_running_url(self, operation: ConnectionOperation) -> str:
         """The Location of a 202: always under /external and with keys as segments, as Graph's."""
         connection_id = operation.connection.graph_id
@@ -143,7 +147,12 @@ def _property_json(prop: Json, *, beta: bool, unmask: bool) -> Json:
 
 
 def pick(document: Json, select: Sequence[str]) -> Json:
-    """Only the selected members and the annotations, in the entity's own order."""
-    if not select:
+    """Only the selected members and the annotations, in the entity's own order.
+
+    Expanded members (``operations()``, with ``operations@odata.nextLink`` and the like) stay
+    whatever is selected; where nothing else is named, so does all the rest.
+    """
+    if all(column.endswith(")") for column in select):
         return document
-    return {key: value for key, value in document.items() if key in select or key[0] == "@"}
+    names = {"", *(column.partition("(")[0] for column in select)}
+    return {key: value for key, value in document.items() if key.partition("@")[0] in names}

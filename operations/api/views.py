@@ -19,22 +19,33 @@ from operations.access import Caller
 from operations.api.answers import answer, empty
 from operations.api.auth import BearerAuthentication
 from operations.api.body import read_object
+from operations.api.conditions import narrowed
 from operations.api.control import Format, Level, int64_as_text
 from operations.api.errors import exception_handler
+from operations.api.expanding import Expansion
 from operations.api.paths import base_url
 from operations.api.preferences import Preferences
-from operations.api.query import page
+from operations.api.query import page, page_size
+from operations.api.rendering import Rendering
 from operations.api.replay import once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
 from operations.models import Actor, ExternalConnection, RequestCount
-from operations.odata import QueryOptions, read_options
+from operations.odata.options import QueryOptions, read_options
+from operations.odata.types import EntityType
 from operations.preconditions import ALWAYS, Precondition
 
-COLLECTION_OPTIONS = ("$select", "$top", "$skip", "$count", "$skiptoken")
-ENTITY_OPTIONS = ("$select",)
-#: A write takes no options but the format of its answer.
-WRITE_OPTIONS: tuple[str, ...] = ()
+ENTITY_OPTIONS = ("$select", "$expand")
+COLLECTION_OPTIONS = (
+    *ENTITY_OPTIONS,
+    "$filter",
+    "$orderby",
+    "$top",
+    "$skip",
+    "$count",
+    "$skiptoken",
+)
+COUNT_OPTIONS = ("$filter",)
 
 
 class AnyMediaType(BaseContentNegotiation):
@@ -55,8 +66,7 @@ class GraphViewSet(ViewSet):
     content_negotiation_class = AnyMediaType
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     metadata_class = None
-    type_name: ClassVar[str] = ""
-    members: ClassVar[tuple[str, ...]] = ()
+    entity_type = EntityType()
     needs_role: ClassVar[bool] = True
     counts: ClassVar[bool] = True
     root: Root
@@ -111,13 +121,22 @@ class GraphViewSet(ViewSet):
 
     def query_options(self, allowed: tuple[str, ...] = ()) -> QueryOptions:
         """The query options; refuses every one that is not in ``allowed``."""
-        return read_options(
+        entity = self.entity_type
+        if not entity.navigations:
+            allowed = tuple(name for name in allowed if name != "$expand")
+        options = read_options(
             self.pairs(),
+            entity,
             allowed=allowed,
-            members=self.members,
-            type_name=self.type_name,
             max_page_size=settings.MAX_PAGE_SIZE,
+            unmask=self.prefer.unknown_enum_members,
         )
+        if options.format:  # OData: it stands in the Accept header's place
+            self.format = Format.read(options.format)
+        return options
+
+    def expansion(self, options: QueryOptions) -> Expansion:
+        return Expansion(self.render, options)
 
     @cached_property
     def prefer(self) -> Preferences:
@@ -125,7 +144,11 @@ class GraphViewSet(ViewSet):
 
     @cached_property
     def format(self) -> Format:
-        return Format(self.request._request)
+        return Format.read(self.request.META.get("HTTP_ACCEPT", ""))
+
+    @property
+    def render(self) -> Rendering:
+        return Rendering(self.root, self.format, self.prefer)
 
     @cached_property
     def only_if(self) -> Precondition:
@@ -196,7 +219,7 @@ class GraphViewSet(ViewSet):
     def collection(
         self,
         rows: QuerySet[Any],
-        shape: Any,
+        shape: Callable[[Any], Json],
         path: str,
         address: str,
         *,
@@ -204,22 +227,27 @@ class GraphViewSet(ViewSet):
     ) -> HttpResponse:
         """One page of a collection."""
         options = self.query_options(COLLECTION_OPTIONS)
+        preferred = self.prefer.max_page_size
+        if preferred is not None:
+            self.prefer.apply(f"odata.maxpagesize={min(preferred, settings.MAX_PAGE_SIZE)}")
         return self.answer(
             page(
                 rows,
                 options,
+                size=page_size(options, preferred),
                 shape=shape,
-                context=self.root.context(path, options.select, entity=False),
+                expand=self.expansion(options).members,
+                context=self.root.context(path, options.columns, entity=False),
                 address=address,
-                pairs=self.pairs(),
                 newest_first=newest_first,
             )
         )
 
     def count_of(self, rows: QuerySet[Any]) -> HttpResponse:
         """``/$count``: a bare number as text."""
-        self.query_options()
-        return HttpResponse(str(rows.count()), content_type="text/plain;charset=utf-8")
+        options = self.query_options(COUNT_OPTIONS)
+        number = narrowed(rows, options.filter).count()
+        return HttpResponse(str(number), content_type="text/plain;charset=utf-8")
 
     def answer(
         self, data: Json, status: int = 200, headers: dict[str, str] | None = None
