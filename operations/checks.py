@@ -52,6 +52,7 @@ def _problems() -> Iterator[CheckMessage]:
         yield Warning(
             "Others can reach this service, and it is not told that it is behind TLS: bearer "
             "tokens and passwords may travel in the clear.",
-            hint="Put a TLS proxy in front and set PUBLIC_URL to its https address.",
+            hint="Use serve --tls or put a TLS proxy in front, and set PUBLIC_URL to the https "
+            "address.",
             id="operations.W001",
         )

@@ -37,8 +37,13 @@ def tenant_id() -> str:
 
 
 def issuer() -> str:
-    """The ``iss`` of our tokens: from settings and the tenant id, never from a Host header."""
-    return f"{settings.TOKEN_ISSUER}/{tenant_id()}/v2.0"
+    """The ``iss`` of our tokens and of our OpenID metadata; never from a Host header.
+
+    From the settings; where they are silent, the address at which ``serve`` was last started, for
+    sign-in libraries want it to be on the host that they asked.
+    """
+    installation = Installation.current()
+    return f"{settings.TOKEN_ISSUER or installation.address}/{installation.tenant_id}/v2.0"
 
 
 def issue_token(
@@ -127,14 +132,16 @@ def _verified_claims(text: str) -> dict[str, Any]:
     if kid not in _active_kids():
         raise InvalidAuthenticationToken("Access token validation failure.")
     try:
-        return jwt.decode(
+        claims = jwt.decode(
             text,
             _parsed[kid].public_key(),
             algorithms=[ALGORITHM],
             audience=settings.TOKEN_AUDIENCE,
-            issuer=issuer(),
             options={"require": ["exp", "aud", "iss", "azp"]},
         )
+        if not _is_our_issuer(claims["iss"]):
+            raise jwt.InvalidIssuerError
+        return claims
     except jwt.ExpiredSignatureError:
         message = "Lifetime validation failed, the token is expired."
     except jwt.InvalidAudienceError:
@@ -142,6 +149,15 @@ def _verified_claims(text: str) -> dict[str, Any]:
     except jwt.InvalidTokenError:
         message = "Access token validation failure."
     raise InvalidAuthenticationToken(message)
+
+
+def _is_our_issuer(claim: str) -> bool:
+    """Whether ``iss`` is ours. Without a setting any address will do that our tenant id follows:
+    the signature is what proves a token ours, and ``serve`` may have moved to another port since.
+    """
+    if settings.TOKEN_ISSUER:
+        return claim == issuer()
+    return claim.endswith(f"/{tenant_id()}/v2.0")
 
 
 def _living_application(claims: dict[str, Any]) -> Application:
