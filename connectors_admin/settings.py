@@ -112,6 +112,11 @@ TOKEN_ISSUER = os.environ.get("TOKEN_ISSUER", "").rstrip("/") or PUBLIC_URL
 TOKEN_LIFETIME = int(number("TOKEN_LIFETIME", 3600, minimum=60))  # seconds
 TOKEN_DELEGATED_USE = switch("TOKEN_DELEGATED_USE")
 
+# Tokens of a real issuer are accepted as well when all three are set; operations.checks looks.
+FOREIGN_ISSUER = os.environ.get("FOREIGN_ISSUER", "").strip()
+FOREIGN_AUDIENCE = [name.strip() for name in env.list("FOREIGN_AUDIENCE", default=[])]
+FOREIGN_JWKS_URL = os.environ.get("FOREIGN_JWKS_URL", "").strip()
+
 # Operations -------------------------------------------------------------------------------------
 
 OPERATION_DURATION = number("OPERATION_DURATION", 0)  # seconds a schema registration takes
