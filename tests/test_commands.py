@@ -73,7 +73,7 @@ def test_an_application_of_another_issuer_has_its_id_and_no_secret(db):
     assert (str(application.app_id), application.roles) == (app_id, [OWNED])
     assert not application.secrets.exists()
     assert set(facts) == {"clientId", "tenantId", "name", "roles"}
-    with pytest.raises(CommandError, match="client id already exists"):
+    with pytest.raises(CommandError, match="Client id already exists"):
         run("create_application", "Again", "--app-id", app_id)
     assert "secret" not in run("create_application", "Other", "--app-id", app_id.replace("5", "6"))
 
