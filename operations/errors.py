@@ -161,6 +161,20 @@ class DelegatedUseNotApplicable(GraphError):
     )
 
 
+class ApplicationNotRegistered(GraphError):
+    """A good token of the foreign issuer, of an application that nobody has registered here."""
+
+    status = 403
+    code = "Forbidden"
+
+    def __init__(self, app_id: str):
+        self.message = (
+            f"The application '{app_id}' is not registered here. An administrator does that with "
+            "manage.py create_application NAME --app-id ID --role ROLE."
+        )
+        super().__init__(inner_code="ApplicationNotRegistered")
+
+
 class NotOwner(GraphError):
     """The caller sees the connection but may not change it."""
 
@@ -316,3 +330,14 @@ class UnexpectedError(GraphError):
     status = 500
     code = "generalException"
     message = "An unexpected error occurred. The service log has the details under this request-id."
+
+
+class IssuerUnreachable(GraphError):
+    """The foreign issuer does not answer, and the token's key is not among those we know."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    message = "The keys of the token's issuer cannot be had at the moment. Please retry."
+
+    def __init__(self, seconds: int):
+        super().__init__(inner_code="IssuerUnreachable", headers={"Retry-After": str(seconds)})

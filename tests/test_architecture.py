@@ -24,7 +24,7 @@ FILES = sorted(
 
 #: Each room, and which others it may import from. Its own files it may always.
 PURE = {"errors", "odata", "preconditions", "schema_rules", "public_error"}
-DOMAIN = PURE | {"models", "access", "provisioning", "tokens"}
+DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "foreign_tokens", "tokens"}
 ARROWS = {
     "errors": set(),
     "odata": {"errors"},
@@ -34,10 +34,12 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
-    "tokens": PURE | {"models", "access"},
+    "bearer": {"errors"},
+    "foreign_tokens": {"errors", "bearer"},
+    "tokens": PURE | {"models", "access", "bearer", "foreign_tokens"},
     "demo": DOMAIN,
     "middleware": set(),
-    "checks": set(),
+    "checks": {"bearer"},
     "apps": {"checks"},
     "api": DOMAIN | {"middleware"},
     "dashboard": DOMAIN | {"middleware"},
