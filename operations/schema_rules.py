@@ -231,7 +231,15 @@ class _PropertyReader:
 
     def labels(self) -> list[str]:
         labels: list[str] = []
-        for index, word in enumerate(self.texts("labels")):
+        words = self.texts("labels")
+        if len(words) > len(_LABEL_WORDS):
+            self.fault(
+                "InvalidPropertyValue",
+                "labels",
+                f"must have at most {len(_LABEL_WORDS)} entries, not {len(words)}",
+            )
+            return []
+        for index, word in enumerate(words):
             known = _LABEL_WORDS.get(word.casefold())
             if known:
                 labels.append(known)
@@ -267,6 +275,9 @@ class _PropertyReader:
         hint = self.entry.get("rankingHint")
         if hint is None:
             return None
+        for member in hint if isinstance(hint, dict) else ():
+            if member != "importanceScore" and "@" not in member:
+                self.faults.append(undeclared(f"{self.path}/rankingHint/{member}"))
         score = hint.get("importanceScore") if isinstance(hint, dict) else None
         known = _IMPORTANCE_WORDS.get(score.casefold()) if isinstance(score, str) else None
         if known is None:
