@@ -254,13 +254,15 @@ def _match_info(path: str, value: object, faults: list[Fault]) -> tuple[Json, se
                     "must be the beginning of an absolute address, such as https://contoso.com",
                 )
             )
-    groups: set[str] | None = set()
-    pattern = info.text("urlPattern", info.members.get("urlPattern"))
+    sent = info.members.get("urlPattern")
+    groups: set[str] | None = set() if info.is_object and sent is None else None
+    pattern = info.text("urlPattern", sent)
     if pattern is not None:
-        groups, fault = read_pattern(pattern)
+        names, fault = read_pattern(pattern)
         if fault:
             faults.append(invalid(info.at("urlPattern"), fault))
-            groups = None
+        else:
+            groups = names
     return {"baseUrls": base_urls, "urlPattern": pattern}, groups
 
 
