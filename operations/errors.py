@@ -68,23 +68,26 @@ class GraphError(Exception):
 
 
 class InvalidRequest(GraphError):
-    """One or more members break a rule; all of them are listed."""
+    """One or more members break a rule; all of them are listed, up to a hundred."""
 
     status = 400
     code = "InvalidRequest"
     generic = "The request is malformed or incorrect."
+    #: The rest is counted: an answer does not outgrow the body that it is about.
+    max_details = 100
 
     def __init__(self, faults: Sequence[Fault]):
         first = faults[0]
         self.faults = tuple(faults)
+        listed = self.faults[: self.max_details]
         more = f" ({len(faults) - 1} more in details.)" if len(faults) > 1 else ""
+        if len(faults) > len(listed):
+            more = f" ({len(faults) - 1} more, the first of them in details.)"
         self.message = f"{self.generic} {first.message}{more}"
-        super().__init__(
-            first.message, inner_code=first.code, target=first.target, details=self.faults
-        )
+        super().__init__(first.message, inner_code=first.code, target=first.target, details=listed)
 
     def __str__(self) -> str:
-        return " ".join(fault.message for fault in self.faults)
+        return " ".join(fault.message for fault in self.details)
 
     @classmethod
     def of(cls, code: str, message: str, target: str) -> InvalidRequest:

@@ -23,7 +23,15 @@ FILES = sorted(
 )
 
 #: Each room, and which others it may import from. Its own files it may always.
-PURE = {"errors", "odata", "preconditions", "schema_rules", "public_error"}
+PURE = {
+    "errors",
+    "odata",
+    "preconditions",
+    "schema_rules",
+    "public_error",
+    "connection_rules",
+    "url_pattern",
+}
 DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "foreign_tokens", "tokens"}
 ARROWS = {
     "errors": set(),
@@ -31,6 +39,8 @@ ARROWS = {
     "preconditions": {"errors"},
     "schema_rules": {"errors"},
     "public_error": {"errors"},
+    "url_pattern": set(),
+    "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},

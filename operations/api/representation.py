@@ -103,7 +103,8 @@ def connection_json(connection: ExternalConnection, root: Root) -> Json:
         "description": connection.description,
         "state": ConnectionState(connection.state).word,
         "configuration": {
-            "authorizedAppIds": [str(app_id) for app_id in connection.authorized_app_ids]
+            "authorizedAppIds": [str(app_id) for app_id in connection.authorized_app_ids],
+            **connection.open_configuration,
         },
         "activitySettings": connection.activity_settings,
         "searchSettings": connection.search_settings,

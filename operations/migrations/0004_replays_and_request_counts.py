@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0002_installation_address'),
+        ('operations', '0003_open_configuration'),
     ]
 
     operations = [

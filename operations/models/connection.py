@@ -137,6 +137,8 @@ class ExternalConnection(models.Model):
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - Graph tells null from ""
     state = models.SmallIntegerField(choices=ConnectionState, default=ConnectionState.DRAFT)
     owner_app_id = models.UUIDField("owner application", null=True, blank=True, db_index=True)
+    # configuration is an open type: its undeclared members
+    open_configuration = models.JSONField("other members", default=dict, blank=True)
     activity_settings = models.JSONField(null=True, blank=True)
     search_settings = models.JSONField(null=True, blank=True)
     compliance_settings = models.JSONField(null=True, blank=True)
@@ -217,6 +219,7 @@ class ExternalConnection(models.Model):
             "state": ConnectionState(self.state).word,
             "ownerAppId": str(self.owner_app_id) if self.owner_app_id else None,
             "authorizedAppIds": [str(app_id) for app_id in self.authorized_app_ids],
+            "openConfiguration": self.open_configuration,
             "activitySettings": self.activity_settings,
             "searchSettings": self.search_settings,
             "complianceSettings": self.compliance_settings,
