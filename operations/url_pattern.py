@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 
-#: Every branch is bounded or ends the reading, so that the pass is linear.
+MAX_LENGTH = 4096
 _TOKEN = re.compile(
     r"""
-    (?P<reference> \\k<(?P<referred>[^>]{0,200})> )
+    (?P<reference> \\k<(?P<referred>[^<>\\]*)> )
   | (?P<escape>    \\. )
   | (?P<class>     \[ [^\]\\]* (?: \\. [^\]\\]* )* \] )
   | (?P<open>      \( (?: \? (?: [:=!] | <[=!]               # no capture, look ahead, look behind
@@ -40,6 +40,8 @@ def read_pattern(pattern: str) -> tuple[set[str], str | None]:
 
     The fault continues the sentence "Property 'x' ..." and gives the position, counted from 0.
     """
+    if len(pattern) > MAX_LENGTH:
+        return set(), f"must be at most {MAX_LENGTH} characters, not {len(pattern)}"
     names: set[str] = set()
     references: list[tuple[str, int]] = []
     opened: list[int] = []
