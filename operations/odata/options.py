@@ -54,7 +54,7 @@ class QueryOptions:
         """The select list of the context URL: an expanded member has parentheses, and stays
         whatever is selected."""
         return (
-            *(name for name in self.select if name not in self.expand),
+            *self.select,
             *(f"{name}({','.join(options.columns)})" for name, options in self.expand.items()),
         )
 
