@@ -134,7 +134,7 @@ def test_the_filter_decides_the_count_and_stays_in_the_next_link(graph, operatio
     first = graph.get(f"{HERE}?$filter={text}&$count=true&$top=3").json()
     assert first["@odata.count"] == 5
     link = first["@odata.nextLink"].removeprefix("http://testserver")
-    assert f"$filter={text}" in link
+    assert "$filter=status%20eq%20'failed'" in link
     second = graph.get(link).json()
     assert second["@odata.count"] == 5
     assert [row["id"] for row in first["value"] + second["value"]] == [
