@@ -78,7 +78,5 @@ def next_link(address: str, options: QueryOptions, last: Mark) -> str:
     """Absolute, with all the options of the request; ``$skip`` has been done by then."""
     kept = [(name, value) for name, value in options.pairs if name not in ("$skip", "$skiptoken")]
     kept.append(("$skiptoken", write_skip_token(options.order, last)))
-    query = "&".join(
-        f"{quote(name, safe='$')}={quote(value, safe=READABLE)}" for name, value in kept
-    )
-    return f"{address}?{query}"
+    query = [f"{quote(name, safe='$')}={quote(value, safe=READABLE)}" for name, value in kept]
+    return f"{address}?{'&'.join(query)}"
