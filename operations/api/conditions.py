@@ -36,6 +36,11 @@ OPERATORS = {
     "le": (LessThanOrEqual, GreaterThan),
 }
 NEVER = Q(pk__in=[])
+#: By direction. Django leaves the place of nulls to the database, and those differ.
+NULLS_LOWEST: dict[bool, dict[str, Any]] = {
+    False: {"nulls_first": True},
+    True: {"nulls_last": True},
+}
 
 
 class ByCodePoint(Func):
@@ -133,16 +138,9 @@ def order_by(keys: Sequence[SortKey], *, newest_first: bool) -> list[OrderBy]:
     """The keys, nulls lowest, and the surrogate key last: an order without ties."""
     result = []
     for key in keys:
-        expression = _sorted(key.property)
-        nulls = {} if not key.property.nullable else NULLS_LOWEST[key.descending]
-        result.append(OrderBy(expression, descending=key.descending, **nulls))
+        nulls = NULLS_LOWEST[key.descending] if key.property.nullable else {}
+        result.append(OrderBy(_sorted(key.property), descending=key.descending, **nulls))
     return [*result, OrderBy(F("pk"), descending=newest_first)]
-
-
-NULLS_LOWEST: dict[bool, dict[str, Any]] = {
-    False: {"nulls_first": True},
-    True: {"nulls_last": True},
-}
 
 
 def mark(row: Any, keys: Sequence[SortKey]) -> Mark:
@@ -171,7 +169,7 @@ def after(keys: Sequence[SortKey], last: Mark, *, newest_first: bool) -> Q:
             rest = null & rest if key.descending else ~null | rest
         elif key.descending:
             bound = Q(LessThanOrEqual(expression, value)) | null
-            rest = bound & (Q(LessThan(expression, value)) | null | rest)
+            rest = bound & (Q(LessThan(expression, value)) | null | rest)  # nulls come last
         else:
             bound = Q(GreaterThanOrEqual(expression, value))
             rest = bound & (Q(GreaterThan(expression, value)) | rest)
@@ -179,4 +177,5 @@ def after(keys: Sequence[SortKey], last: Mark, *, newest_first: bool) -> Q:
 
 
 def narrowed(rows: QuerySet[Any], condition: Condition | None) -> QuerySet[Any]:
+    """The rows that ``$filter`` leaves; all without one."""
     return rows if condition is None else rows.filter(where(condition))

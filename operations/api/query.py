@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +14,8 @@ from operations.api.representation import Json, pick
 from operations.odata.options import QueryOptions
 from operations.odata.ordering import Mark, write_skip_token
 
-Pairs = Iterable[tuple[str, str]]
+#: What a value in a link keeps as it is: the marks of OData, which need no escape in a query.
+READABLE = "$,;:/='()@*"
 
 
 def page_size(options: QueryOptions, preferred: int | None = None) -> int:
@@ -65,5 +66,5 @@ def next_link(address: str, options: QueryOptions, last: Mark) -> str:
     """Absolute, with all the options of the request; ``$skip`` has been done by then."""
     kept = [(name, value) for name, value in options.pairs if name not in ("$skip", "$skiptoken")]
     kept.append(("$skiptoken", write_skip_token(options.order, last)))
-    query = "&".join(f"{quote(name, safe='$')}={quote(value, safe=',')}" for name, value in kept)
-    return f"{address}?{query}"
+    query = [f"{quote(name, safe='$')}={quote(value, safe=READABLE)}" for name, value in kept]
+    return f"{address}?{'&'.join(query)}"

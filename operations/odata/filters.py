@@ -28,6 +28,7 @@ from operations.odata.conditions import (
     Or,
 )
 from operations.odata.source import Source
+from operations.odata.tokens import Token, tokens
 from operations.odata.types import (
     UNSTORABLE,
     Complex,
@@ -44,7 +45,6 @@ MAX_DEPTH = 20
 MAX_CLAUSES = 100
 MAX_LIST = 100
 
-TOKEN = re.compile(r"\s*(?:(?P<text>'(?:[^']|'')*+')|(?P<mark>[(),])|(?P<word>[^\s(),']+)|$)")
 PATH = re.compile(r"[A-Za-z_]\w*(/[A-Za-z_]\w*)*")
 TYPE_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 NUMBER = re.compile(r"-?[0-9]+(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][+-]?[0-9]+)?")
@@ -79,18 +79,6 @@ def parse_filter(source: Source, entity: EntityType, *, unmask: bool = False) ->
 
 
 @dataclass(frozen=True)
-class _Token:
-    kind: str
-    text: str
-    start: int
-
-    @property
-    def word(self) -> str:
-        """The keyword that it may be."""
-        return self.text.lower() if self.kind == "word" else self.text
-
-
-@dataclass(frozen=True)
 class _Operand:
     """One side of a comparison: a property, or a literal."""
 
@@ -104,7 +92,7 @@ class _Parser:
         self.source = source
         self.entity = entity
         self.unmask = unmask
-        self.tokens = self._tokens()
+        self.tokens = tokens(source)
         self.next = 0
         self.depth = 0
         self.clauses = 0
@@ -117,26 +105,11 @@ class _Parser:
 
     # Tokens --------------------------------------------------------------------------------------
 
-    def _tokens(self) -> list[_Token]:
-        text = self.source.text
-        tokens: list[_Token] = []
-        position = 0
-        while position < len(text):
-            found = TOKEN.match(text, position)
-            if found is None:
-                start = text.index("'", position)
-                raise self.source.syntax_error(start, "There is an unterminated string literal")
-            position = found.end()
-            if kind := found.lastgroup:
-                tokens.append(_Token(kind, found[kind], found.start(kind)))
-        tokens.append(_Token("end", "", len(text)))
-        return tokens
-
     @property
-    def token(self) -> _Token:
+    def token(self) -> Token:
         return self.tokens[self.next]
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self.token
         self.next += token.kind != "end"
         return token
@@ -237,7 +210,7 @@ class _Parser:
             raise self._no_overload(name, text_start)
         return self._compared_with_truth(Match(prop, name.word, text.text))
 
-    def _no_overload(self, name: _Token, start: int) -> InvalidQueryOption:
+    def _no_overload(self, name: Token, start: int) -> InvalidQueryOption:
         return self.source.refuse(
             f"No function signature for the function with name '{name.text}' matches the specified "
             f"arguments. It is: {name.word}(property of type Edm.String, 'text').",
@@ -299,7 +272,7 @@ class _Parser:
         value = values[0]
         return Constant(False) if value is None else Compare(prop, word, value)
 
-    def _in(self, left: _Operand, operator: _Token) -> Condition:
+    def _in(self, left: _Operand, operator: Token) -> Condition:
         prop = self._property(left)
         if isinstance(prop, Complex):
             raise self.source.refuse(
@@ -341,7 +314,7 @@ class _Parser:
             raise self.source.syntax_error(token.start)
         return _Operand(token.start, path=token.text)
 
-    def _text(self, token: _Token) -> Literal:
+    def _text(self, token: Token) -> Literal:
         text = token.text[1:-1].replace("''", "'")
         if bad := UNSTORABLE.search(token.text):
             raise self.source.refuse(

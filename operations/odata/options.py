@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from operations.errors import ExpandNotSupported, InvalidQueryOption
 from operations.odata.conditions import Condition
@@ -27,8 +28,6 @@ SELECT_AND_EXPAND = "Parsing OData Select and Expand failed: "
 #: What an expanded member may have in its parentheses: a collection, and a single entity.
 NESTED = ("$select", "$filter", "$orderby", "$top", "$skip", "$count")
 NESTED_SINGLE = ("$select",)
-
-Pairs = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ class QueryOptions:
         """The select list of the context URL: an expanded member has parentheses, and stays
         whatever is selected."""
         return (
-            *(name for name in self.select if name not in self.expand),
+            *self.select,
             *(f"{name}({','.join(options.columns)})" for name, options in self.expand.items()),
         )
 
@@ -86,22 +85,20 @@ def read_options(
     Raises InvalidQueryOption for an option that is unknown, stands twice, may not be used here, or
     has a value that cannot be used. Nothing is ignored.
     """
-    return _Reader(entity, allowed, max_page_size, unmask).read(
-        [(name, Source.of(name, value)) for name, value in _checked(pairs, allowed)]
-    )
+    return _Reader(entity, max_page_size, unmask).read(_sources(pairs, allowed))
 
 
-def _checked(pairs: Iterable[tuple[str, str]], allowed: Sequence[str]) -> Pairs:
-    """Canonical names and values. Raises InvalidQueryOption for a name that may not be here."""
-    values: dict[str, str] = {}
+def _sources(pairs: Iterable[tuple[str, str]], allowed: Sequence[str]) -> dict[str, Source]:
+    """Values by canonical name. Raises InvalidQueryOption for a name that may not be here."""
+    sources: dict[str, Source] = {}
     for given, value in pairs:
         name = option_name(given)
         if name not in allowed and name != "$format":
             raise InvalidQueryOption(_why_not(name, allowed), name)
-        if name in values:
+        if name in sources:
             raise InvalidQueryOption(f"Query option '{name}' was specified more than once.", name)
-        values[name] = value
-    return list(values.items())
+        sources[name] = Source.of(name, value)
+    return sources
 
 
 def _why_not(name: str, allowed: Sequence[str]) -> str:
@@ -116,34 +113,41 @@ def _why_not(name: str, allowed: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class _Reader:
+    """Reads the options of one resource, and those of what it expands."""
+
     entity: EntityType
-    allowed: Sequence[str]
     max_page_size: int
     unmask: bool
 
-    def read(self, sources: list[tuple[str, Source]]) -> QueryOptions:
-        options = QueryOptions(pairs=tuple((name, source.text) for name, source in sources))
-        given = dict(sources)
-        if source := given.get("$select"):
-            options = replace(options, select=self._select(source))
-        if source := given.get("$expand"):
-            options = replace(options, expand=self._expand(source))
-        if source := given.get("$filter"):
-            condition = parse_filter(source, self.entity, unmask=self.unmask)
-            options = replace(options, filter=condition)
-        if source := given.get("$orderby"):
-            options = replace(options, order=parse_orderby(source, self.entity))
-        if source := given.get("$top"):
-            options = replace(options, top=min(_number(source, minimum=1), self.max_page_size))
-        if source := given.get("$skip"):
-            options = replace(options, skip=_number(source, minimum=0))
-        if source := given.get("$count"):
-            options = replace(options, count=_truth(source))
-        if source := given.get("$skiptoken"):
-            options = replace(options, after=read_skip_token(source.text, options.order))
-        if source := given.get("$format"):
-            options = replace(options, format=_media_type(source))
-        return options
+    def read(self, sources: Mapping[str, Source]) -> QueryOptions:
+        readers: dict[str, tuple[str, Callable[[Source], Any]]] = {
+            "$select": ("select", self._select),
+            "$expand": ("expand", self._expand),
+            "$filter": ("filter", self._filter),
+            "$orderby": ("order", self._orderby),
+            "$top": ("top", self._top),
+            "$skip": ("skip", _skip),
+            "$count": ("count", _truth),
+            "$format": ("format", _media_type),
+        }
+        values = {
+            member: read(sources[name])
+            for name, (member, read) in readers.items()
+            if name in sources
+        }
+        values["pairs"] = tuple((name, source.text) for name, source in sources.items())
+        if token := sources.get("$skiptoken"):
+            values["after"] = read_skip_token(token.text, values.get("order", ()))
+        return QueryOptions(**values)
+
+    def _filter(self, source: Source) -> Condition:
+        return parse_filter(source, self.entity, unmask=self.unmask)
+
+    def _orderby(self, source: Source) -> tuple[SortKey, ...]:
+        return parse_orderby(source, self.entity)
+
+    def _top(self, source: Source) -> int:
+        return min(_number(source, minimum=1), self.max_page_size)
 
     def _select(self, source: Source) -> tuple[str, ...]:
         names: dict[str, None] = {}
@@ -195,8 +199,7 @@ class _Reader:
             if option in sources:
                 raise piece.refuse(f"Query option '{option}' was specified more than once.")
             sources[option] = piece.piece(len(given) + 1, len(piece.text), option)
-        reader = _Reader(entity, allowed, self.max_page_size, self.unmask)
-        return reader.read(list(sources.items()))
+        return _Reader(entity, self.max_page_size, self.unmask).read(sources)
 
     def _not_expanded(self, piece: Source, name: str) -> InvalidQueryOption:
         if name in self.entity.not_expanded:
@@ -220,6 +223,10 @@ def _number(source: Source, *, minimum: int) -> int:
             f"{source.name} query option requires an integer from {minimum} to {MAX_SKIP}."
         )
     return number
+
+
+def _skip(source: Source) -> int:
+    return _number(source, minimum=0)
 
 
 def _truth(source: Source) -> bool:
