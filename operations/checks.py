@@ -50,7 +50,8 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Unset SECURE_COOKIES; it is on by itself with an https PUBLIC_URL.",
             id="operations.E004",
         )
-    if real_hosts and public.scheme != "https" and not settings.DEBUG:
+    told_of_tls = public.scheme == "https" or settings.SESSION_COOKIE_SECURE
+    if real_hosts and not told_of_tls and not settings.DEBUG:
         yield Warning(
             "Others can reach this service, and it is not told that it is behind TLS: bearer "
             "tokens and passwords may travel in the clear.",

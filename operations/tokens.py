@@ -72,6 +72,7 @@ def issue_token(
         "tid": tenant_id(),
         "azp": str(application.app_id),
         "appid": str(application.app_id),
+        "app_displayname": application.name,
         "azpacr": "1",
         "idtyp": "app",
         "sub": str(application.app_id),

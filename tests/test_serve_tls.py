@@ -185,6 +185,7 @@ def test_names_that_settings_give_are_in_the_certificate(installation):
     named = {"PUBLIC_URL": "https://graph.test:8443", "ALLOWED_HOSTS": "graph.test,box.local,.lan"}
     with serve(installation | named, "--tls") as running:
         assert running.printed("Dashboard") == "https://graph.test:8443/"
+        assert "WARNING" not in running.banner
         port = int(running.process.args[running.process.args.index("--port") + 1])
         told = ssl.create_default_context(cafile=authority_of(running))
         for name in ("graph.test", "box.local"):
@@ -202,3 +203,25 @@ def test_what_cannot_be_is_one_sentence(installation, tmp_path):
     (tmp_path / "tls").mkdir()
     (tmp_path / "tls" / "ca.pem").write_text("no certificate")
     assert "ca.pem is no certificate that was made here" in start(environment, "--tls")
+
+
+def test_hosts_of_others_over_tls_are_nothing_to_warn_of(installation):
+    """The check of settings asks for TLS, and this is TLS."""
+    arguments = [
+        sys.executable,
+        MANAGE,
+        "serve",
+        "--port",
+        "0",
+        "--no-worker",
+        "--host",
+        "nowhere.test",
+    ]
+    named = installation | {"ALLOWED_HOSTS": "graph.test"}
+    for flags, warned in ((["--tls"], False), ([], True)):
+        done = subprocess.run(
+            [*arguments, *flags], env=named, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 1
+        assert ("operations.W001" in done.stderr) == warned
+        assert "Cannot listen on nowhere.test" in done.stderr

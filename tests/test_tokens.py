@@ -86,6 +86,7 @@ def test_the_claims_of_an_application_token(application, settings):
         "tid": tenant,
         "azp": app_id,
         "appid": app_id,
+        "app_displayname": application.name,
         "azpacr": "1",
         "idtyp": "app",
         "sub": app_id,

@@ -29,11 +29,13 @@ from operations.models import Actor, Application, Installation
 OPERATOR = "operator"
 FIRST_APPLICATION = "First application"
 FIRST_ROLES = ("ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy")
+WITHOUT_TLS = "operations.W001"  # the check that asks for TLS
 START_LOCK = 0x636F6E6E  # any number, as long as every process uses the same
 
 
 class Command(BaseCommand):
     help = "Migrate, make the first credentials, then run the web server and the worker."
+    requires_system_checks: list[str] = []  # handle() checks, once it is known whether there is TLS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
@@ -56,6 +58,11 @@ class Command(BaseCommand):
         no_worker: bool,
         **options: Any,
     ) -> None:
+        if tls:
+            # The children read their settings anew, and cannot see from them that this is https.
+            os.environ.setdefault("SECURE_COOKIES", "true")
+            settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, WITHOUT_TLS]
+        self.check()
         self._check_address(host, port)
         with start_lock():
             call_command("migrate", verbosity=0, interactive=False)
@@ -73,8 +80,6 @@ class Command(BaseCommand):
         web += ["--bind", f"{_bracketed(host)}:{port}", "--workers", str(max(1, web_workers))]
         if certified:
             web += ["--certfile", str(certified.server), "--keyfile", str(certified.server)]
-            # the children read their settings anew, and cannot see from them that this is https
-            os.environ.setdefault("SECURE_COOKIES", "true")
         children = [Child("The web server", web)]
         if not no_worker:
             manage = str(settings.BASE_DIR / "manage.py")
