@@ -146,6 +146,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular_sidecar",  # only its static files: Swagger UI
     "operations",
 ]
 MIDDLEWARE = [

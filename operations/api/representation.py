@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from operations.api import edm
 from operations.models import (
     ConnectionOperation,
     ConnectionState,
@@ -21,25 +22,10 @@ from operations.schema_rules import (
 
 Json = dict[str, Any]
 
-OPERATION_MEMBERS = ("id", "status", "error")
-CONNECTION_MEMBERS = (
-    "id",
-    "name",
-    "description",
-    "state",
-    "configuration",
-    "activitySettings",
-    "searchSettings",
-    "connectorId",
-    "contentCategory",
-)
-BETA_CONNECTION_MEMBERS = (
-    *CONNECTION_MEMBERS,
-    "complianceSettings",
-    "enabledContentExperiences",
-    "ingestedItemsCount",
-)
-SCHEMA_MEMBERS = ("baseType", "properties")
+#: What answers show, bodies may have and ``$select`` may name.
+OPERATION_MEMBERS = edm.CONNECTION_OPERATION.members()
+CONNECTION_MEMBERS = edm.CONNECTION.members()
+BETA_CONNECTION_MEMBERS = edm.CONNECTION.members(beta=True)
 
 
 @dataclass(frozen=True)

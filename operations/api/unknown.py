@@ -10,7 +10,9 @@ from operations.api.paths import NAMES
 from operations.api.views import GraphViewSet
 from operations.errors import NotServedHere, UnknownSegment
 
-SERVED = frozenset(("connections", "operations", "schema", "$count"))
+SERVED = frozenset(
+    ("external", "connections", "operations", "schema", "$count", "$batch", "$metadata")
+)
 #: Graph has these, and we do not serve them yet.
 GRAPH_HAS = frozenset(NAMES.values()) - SERVED | {"fullRefresh", "search"}
 
@@ -21,9 +23,7 @@ class UnknownPathViewSet(GraphViewSet):
     http_method_names = [*GraphViewSet.http_method_names, "options", "trace"]
     needs_role = False
 
-    def refuse(self, request: Request, path: str = "") -> NoReturn:
-        if not path:
-            raise NotServedHere("service document")
+    def refuse(self, request: Request, path: str) -> NoReturn:
         segments = path.split("/")
         if segments[0] == "external" and len(segments) > 1:
             del segments[0]

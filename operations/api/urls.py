@@ -6,9 +6,10 @@ from typing import Any
 
 from django.urls import include, path, register_converter
 
-from operations.api import token_endpoint
+from operations.api import docs, token_endpoint
 from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
+from operations.api.metadata import ExternalViewSet, MetadataViewSet
 from operations.api.operations import OperationViewSet
 from operations.api.paths import KeyConverter
 from operations.api.schema import SchemaViewSet
@@ -50,6 +51,9 @@ graph = [
     ),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
+external = ExternalViewSet.as_view({"get": "retrieve"})
+metadata = MetadataViewSet.as_view({"get": "describe"})
+service = MetadataViewSet.as_view({"get": "service"})
 unknown = UnknownPathViewSet.as_view({**ANYTHING})
 
 
@@ -61,9 +65,11 @@ def root(version: str) -> list[Any]:
     ]
     rest = {"version": version, "external": False}
     return [
+        path(version, service, rest),
+        path(f"{version}/$metadata", metadata, rest, name=f"metadata-{version}"),
         path(f"{version}/$batch", batch, rest),
+        path(f"{version}/external", external, rest),
         *both,
-        path(version, unknown, rest),
         path(f"{version}/<path:path>", unknown, rest),
     ]
 
@@ -75,4 +81,6 @@ urlpatterns = [
     path("<str:tenant>/v2.0/.well-known/openid-configuration", token_endpoint.metadata),
     path("<str:tenant>/.well-known/openid-configuration", token_endpoint.metadata),
     path("<str:tenant>/discovery/v2.0/keys", token_endpoint.keys),
+    path("openapi.json", docs.openapi, name="openapi"),
+    path("docs", docs.page, name="api-docs"),
 ]
