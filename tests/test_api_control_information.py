@@ -70,6 +70,51 @@ def test_full_has_types_and_links(graph, connection):
     assert schema["@odata.editLink"] == "external/connections('contosohr')/schema"
 
 
+def test_full_has_the_types_that_json_does_not_tell(graph, connection):
+    resolver = {
+        "@odata.type": "#microsoft.graph.externalConnectors.itemIdResolver",
+        "itemId": "{id}",
+        "priority": 1,
+        "urlMatchInfo": {"baseUrls": ["https://a.example"], "urlPattern": "/(?<id>[0-9]+)"},
+    }
+    graph.patch(
+        HERE,
+        {
+            "activitySettings": {"urlToItemResolvers": [resolver]},
+            "configuration": {"authorizedAppIds": [], "mine": {"a": [1]}},
+        },
+    )
+    plain = graph.get("/beta/connections/contosohr").json()
+    body = graph.get("/beta/connections/contosohr", **accept("full")).json()
+    space = "microsoft.graph.externalConnectors"
+    assert body["state@odata.type"] == f"#{space}.connectionState"
+    assert body["contentCategory@odata.type"] == f"#{space}.contentCategory"
+    assert body["ingestedItemsCount@odata.type"] == "#Int64"
+    assert "name@odata.type" not in body
+    settings = body["activitySettings"]
+    assert settings["@odata.type"] == f"#{space}.activitySettings"
+    assert (
+        settings["urlToItemResolvers@odata.type"] == f"#Collection({space}.urlToItemResolverBase)"
+    )
+    [typed] = settings["urlToItemResolvers"]
+    assert typed["@odata.type"] == f"#{space}.itemIdResolver"
+    assert typed["urlMatchInfo"]["@odata.type"] == f"#{space}.urlMatchInfo"
+    assert typed["urlMatchInfo"]["baseUrls@odata.type"] == "#Collection(String)"
+    # what an open type holds is the caller's own
+    assert body["configuration"] == plain["configuration"]
+
+
+def test_full_leaves_an_inner_error_as_it_came(graph, connection):
+    error = {"message": "m", "details": [{"code": "d"}], "innerError": {"mine@x": 1, "code": "c"}}
+    report(connection, graph_id="f", status="failed", error=error)
+    body = graph.get(f"{HERE}/operations/f", **accept("full")).json()
+    assert body["status@odata.type"].endswith(".connectionOperationStatus")
+    assert body["error"]["@odata.type"] == "#microsoft.graph.publicError"
+    assert body["error"]["details@odata.type"] == "#Collection(microsoft.graph.publicErrorDetail)"
+    assert body["error"]["innerError"] == error["innerError"]
+    assert graph.patch(f"{HERE}/operations/f", body).status_code == 200
+
+
 def test_links_of_full_can_be_followed(graph, connection):
     for path in PATHS:
         body = graph.get(path, **accept("full")).json()
