@@ -114,7 +114,9 @@ TOKEN_DELEGATED_USE = switch("TOKEN_DELEGATED_USE")
 
 # Tokens of a real issuer are accepted as well when all three are set; operations.checks looks.
 FOREIGN_ISSUER = os.environ.get("FOREIGN_ISSUER", "").strip()
-FOREIGN_AUDIENCE = [name.strip() for name in env.list("FOREIGN_AUDIENCE", default=[])]
+FOREIGN_AUDIENCE = [
+    name.strip() for name in env.list("FOREIGN_AUDIENCE", default=[]) if name.strip()
+]
 FOREIGN_JWKS_URL = os.environ.get("FOREIGN_JWKS_URL", "").strip()
 
 # Operations -------------------------------------------------------------------------------------

@@ -177,3 +177,9 @@ def test_e011_graph_itself_as_the_audience(issuers, audience):
 def test_e012_an_issuer_over_plain_http(issuers, name, address, fine):
     ids = [found for found, _ in issuers(**FOREIGN | {name: address})]
     assert ids == ([] if fine else ["operations.E012"])
+
+
+def test_manage_check_runs_these_too(issuers, db):
+    issuers(FOREIGN_ISSUER="https://login.microsoftonline.com/8d2f7a9c/v2.0")
+    with pytest.raises(SystemCheckError, match="operations.E010"):
+        call_command("check")

@@ -43,12 +43,12 @@ def known(db) -> Application:
 
 @pytest.fixture
 def clock(monkeypatch):
-    """Moves the clock that the caches go by."""
-    real, gone = time.monotonic, [0.0]
-    monkeypatch.setattr(foreign_tokens.time, "monotonic", lambda: real() + gone[0])
+    """The clock that the caches go by: it stands still until it is moved."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(foreign_tokens.time, "monotonic", lambda: now[0])
 
     def move(seconds: float) -> None:
-        gone[0] += seconds
+        now[0] += seconds
 
     return move
 
@@ -348,7 +348,7 @@ def test_a_flood_of_made_up_keys_does_not_reach_the_issuer(issuer, known, clock)
     assert accepted(good)
 
 
-def test_a_flood_while_it_is_away_does_not_reach_it_either(issuer, known):
+def test_a_flood_while_it_is_away_does_not_reach_it_either(issuer, known, clock):
     issuer.mood = "breaks"
     token = issuer.token(APP_ID, [OWNED])
     for _ in range(40):
@@ -358,7 +358,7 @@ def test_a_flood_while_it_is_away_does_not_reach_it_either(issuer, known):
 
 def test_a_stampede_holds_a_few_threads_only_and_asks_once(issuer, monkeypatch):
     """A slow issuer, and more callers than the web server has threads."""
-    monkeypatch.setattr(foreign_tokens, "TIMEOUT", 1.0)
+    monkeypatch.setattr(foreign_tokens, "TIMEOUT", 2.0)
     issuer.mood = "hangs"
     keys = foreign_tokens.IssuerKeys(f"{issuer.url}/keys")
     took: list[float] = []
@@ -375,8 +375,8 @@ def test_a_stampede_holds_a_few_threads_only_and_asks_once(issuer, monkeypatch):
     for thread in threads:
         thread.join(10)
     assert len(took) == 30 and issuer.asked == 1
-    assert len([seconds for seconds in took if seconds > 0.5]) == foreign_tokens.MOST_WAITING
-    assert max(took) < 1.9
+    assert len([seconds for seconds in took if seconds > 1]) == foreign_tokens.MOST_WAITING
+    assert max(took) < 3.5
 
 
 def test_those_who_wait_get_the_key(issuer):

@@ -293,6 +293,13 @@ def test_the_issuer_is_a_setting(tmp_path):
     assert issuer == "https://id.example"
 
 
+def test_a_foreign_issuer(tmp_path):
+    facts = "s.FOREIGN_ISSUER, s.FOREIGN_AUDIENCE, s.FOREIGN_JWKS_URL"
+    assert shown(tmp_path, facts) == "[]"
+    audiences = shown(tmp_path, "s.FOREIGN_AUDIENCE", FOREIGN_AUDIENCE="api://a, b,")
+    assert audiences == "['api://a', 'b']"
+
+
 def test_the_database_is_private_in_a_folder_that_is_not(tmp_path):
     """It holds the signing keys; a folder that was there before may be open to everybody."""
     tmp_path.chmod(0o755)
