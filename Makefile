@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 VENV = .venv
 BIN = $(VENV)/bin
+JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test test-browser test-clients check screenshots
@@ -51,6 +52,9 @@ $(VENV)/.installed-browser: $(VENV)/.installed-dev
 	@$(PIP) -e '.[postgres,dev,browser]'
 	@touch $@
 
-$(VENV)/.installed-clients: $(VENV)/.installed-dev
+$(VENV)/.installed-clients: $(VENV)/.installed-dev $(JAVASCRIPT)/package.json
 	@$(PIP) -e '.[postgres,dev,clients]'
+	@command -v npm >/dev/null || { \
+	    echo "The JavaScript client needs Node 18 or newer with npm. On Debian and Ubuntu: apt install nodejs npm"; exit 1; }
+	@npm install --prefix $(JAVASCRIPT) --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@

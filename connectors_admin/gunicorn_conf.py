@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 
 from connectors_admin.processes import end_with_parent
 
@@ -24,3 +25,10 @@ loglevel = "warning"
 
 def on_starting(server):
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def ssl_context(config, default_factory):
+    """Of ``serve --tls``. gunicorn asks for it at each connection, so a renewed file is noticed."""
+    context = default_factory()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context

@@ -106,10 +106,18 @@ if not SECRET_KEY:
 # Tokens -----------------------------------------------------------------------------------------
 
 TOKEN_AUDIENCE = os.environ.get("TOKEN_AUDIENCE", "api://connectors-admin")
-# Never from the Host header: what a token says about its issuer must not depend on who asks.
-TOKEN_ISSUER = os.environ.get("TOKEN_ISSUER", "") or (PUBLIC_URL or "http://localhost:8000")
+# What `iss` begins with. Never from the Host header: what a token says about its issuer must not
+# depend on who asks. Empty: the address that `serve` was last started at (operations.tokens).
+TOKEN_ISSUER = os.environ.get("TOKEN_ISSUER", "").rstrip("/") or PUBLIC_URL
 TOKEN_LIFETIME = int(number("TOKEN_LIFETIME", 3600, minimum=60))  # seconds
 TOKEN_DELEGATED_USE = switch("TOKEN_DELEGATED_USE")
+
+# Tokens of a real issuer are accepted as well when all three are set; operations.checks looks.
+FOREIGN_ISSUER = os.environ.get("FOREIGN_ISSUER", "").strip()
+FOREIGN_AUDIENCE = [
+    name.strip() for name in env.list("FOREIGN_AUDIENCE", default=[]) if name.strip()
+]
+FOREIGN_JWKS_URL = os.environ.get("FOREIGN_JWKS_URL", "").strip()
 
 # Operations -------------------------------------------------------------------------------------
 
@@ -124,6 +132,8 @@ PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the w
 
 MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
 MAX_BODY_DEPTH = 32
+THROTTLE_LIMIT = int(number("THROTTLE_LIMIT", 0))  # requests an application and window; 0: off
+THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999
 
@@ -201,17 +211,22 @@ REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
 
 # Browser and transport --------------------------------------------------------------------------
 
-_https = PUBLIC_URL.startswith("https://")
+_public = urlsplit(PUBLIC_URL)
+_https = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = switch("SECURE_COOKIES", _https)
+if SESSION_COOKIE_SECURE:
+    # Names of their own: over http a browser takes no cookie under the name of a secure one, and
+    # whoever served with TLS yesterday and without it today could not sign in.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Secure-sessionid", "__Secure-csrftoken"
 SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT")
-SECURE_HSTS_SECONDS = int(number("SECURE_HSTS_SECONDS", 31_536_000 if _https else 0))
+# Not for this machine's own names: a browser would want https from everything else on localhost.
+_hsts = _https and _public.hostname not in ("localhost", "127.0.0.1", "::1")
+SECURE_HSTS_SECONDS = int(number("SECURE_HSTS_SECONDS", 31_536_000 if _hsts else 0))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_SUBDOMAINS")
 SESSION_COOKIE_HTTPONLY = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CSRF_TRUSTED_ORIGINS = (
-    ["{0.scheme}://{0.netloc}".format(urlsplit(PUBLIC_URL))] if PUBLIC_URL else []
-)
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
 # What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
 

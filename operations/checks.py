@@ -10,6 +10,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import split_domain_port, validate_host
 
+from operations import bearer
+
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
 
@@ -48,10 +50,56 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Unset SECURE_COOKIES; it is on by itself with an https PUBLIC_URL.",
             id="operations.E004",
         )
-    if real_hosts and public.scheme != "https" and not settings.DEBUG:
+    told_of_tls = public.scheme == "https" or settings.SESSION_COOKIE_SECURE
+    if real_hosts and not told_of_tls and not settings.DEBUG:
         yield Warning(
             "Others can reach this service, and it is not told that it is behind TLS: bearer "
             "tokens and passwords may travel in the clear.",
-            hint="Put a TLS proxy in front and set PUBLIC_URL to its https address.",
+            hint="Use serve --tls or put a TLS proxy in front, and set PUBLIC_URL to the https "
+            "address.",
             id="operations.W001",
         )
+
+
+@register(Tags.security)
+def check_issuers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Whose tokens are accepted: a wrong word here would open the door to somebody else's."""
+    return list(_issuer_problems())
+
+
+def _issuer_problems() -> Iterator[CheckMessage]:
+    foreign = {
+        name: getattr(settings, name)
+        for name in ("FOREIGN_ISSUER", "FOREIGN_AUDIENCE", "FOREIGN_JWKS_URL")
+    }
+    missing = [name for name, value in foreign.items() if not value]
+    if 0 < len(missing) < len(foreign):
+        yield Error(
+            f"{' and '.join(missing)} must be set too: a foreign issuer is named by all of "
+            f"{', '.join(foreign)}, or by none.",
+            hint="Set all three, or unset the others.",
+            id="operations.E010",
+        )
+    for name, audience in (
+        ("TOKEN_AUDIENCE", [settings.TOKEN_AUDIENCE]),
+        ("FOREIGN_AUDIENCE", settings.FOREIGN_AUDIENCE),
+    ):
+        if bearer.is_graph_audience(audience):
+            yield Error(
+                f"{name} names Microsoft Graph itself ({', '.join(audience)}), whose tokens are "
+                "never accepted here.",
+                hint="Register an application of your own with the issuer and use its id or URI.",
+                id="operations.E011",
+            )
+    for name in ("FOREIGN_ISSUER", "FOREIGN_JWKS_URL"):
+        parts = urlsplit(foreign[name])
+        if foreign[name] and not (
+            parts.scheme == "https"
+            or (parts.scheme == "http" and f"{parts.hostname}" in ("localhost", "127.0.0.1", "::1"))
+        ):
+            yield Error(
+                f"{name} must begin with https:// (http:// only on this machine), not "
+                f"{foreign[name]}.",
+                hint="Whoever can change what comes over plain http could sign tokens.",
+                id="operations.E012",
+            )

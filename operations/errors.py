@@ -68,23 +68,26 @@ class GraphError(Exception):
 
 
 class InvalidRequest(GraphError):
-    """One or more members break a rule; all of them are listed."""
+    """One or more members break a rule; all of them are listed, up to a hundred."""
 
     status = 400
     code = "InvalidRequest"
     generic = "The request is malformed or incorrect."
+    #: The rest is counted: an answer does not outgrow the body that it is about.
+    max_details = 100
 
     def __init__(self, faults: Sequence[Fault]):
         first = faults[0]
         self.faults = tuple(faults)
+        listed = self.faults[: self.max_details]
         more = f" ({len(faults) - 1} more in details.)" if len(faults) > 1 else ""
+        if len(faults) > len(listed):
+            more = f" ({len(faults) - 1} more, the first of them in details.)"
         self.message = f"{self.generic} {first.message}{more}"
-        super().__init__(
-            first.message, inner_code=first.code, target=first.target, details=self.faults
-        )
+        super().__init__(first.message, inner_code=first.code, target=first.target, details=listed)
 
     def __str__(self) -> str:
-        return " ".join(fault.message for fault in self.faults)
+        return " ".join(fault.message for fault in self.details)
 
     @classmethod
     def of(cls, code: str, message: str, target: str) -> InvalidRequest:
@@ -111,6 +114,15 @@ class InvalidQueryOption(GraphError):
     def __init__(self, message: str, option: str):
         self.message = message
         super().__init__(message, inner_code="InvalidQueryOption", target=option)
+
+
+class ExpandNotSupported(InvalidQueryOption):
+    """``$expand`` of a navigation property that Graph has and that cannot be expanded here."""
+
+    code = "ExpandNotSupported"
+
+    def __init__(self, message: str):
+        super().__init__(message, "$expand")
 
 
 # 401 and 403 -------------------------------------------------------------------------------------
@@ -150,6 +162,20 @@ class DelegatedUseNotApplicable(GraphError):
         "Delegated permissions (scp) are not applicable to this API. Use an application token "
         "that carries app roles."
     )
+
+
+class ApplicationNotRegistered(GraphError):
+    """A good token of the foreign issuer, of an application that nobody has registered here."""
+
+    status = 403
+    code = "Forbidden"
+
+    def __init__(self, app_id: str):
+        self.message = (
+            f"The application '{app_id}' is not registered here. An administrator does that with "
+            "manage.py create_application NAME --app-id ID --role ROLE."
+        )
+        super().__init__(inner_code="ApplicationNotRegistered")
 
 
 class NotOwner(GraphError):
@@ -253,7 +279,24 @@ class FailedDependency(GraphError):
         super().__init__(inner_code="FailedDependency", target="dependsOn")
 
 
-# 413, 500 ----------------------------------------------------------------------------------------
+# 412, 413, 429, 500, 503 -------------------------------------------------------------------------
+
+
+class PreconditionFailed(GraphError):
+    """The thing is not, or no longer, what ``If-Match`` or ``If-None-Match`` names."""
+
+    status = 412
+    code = "PreconditionFailed"
+
+    def __init__(self, header: str, tag: str):
+        now = f"the tag of the resource is {tag}" if tag else "the resource does not exist"
+        self.message = f"The precondition in header '{header}' does not hold: {now}."
+        super().__init__(
+            self.message,
+            inner_code="PreconditionFailed",
+            target=header,
+            headers={"ETag": tag} if tag else {},
+        )
 
 
 class RequestTooLarge(GraphError):
@@ -267,9 +310,37 @@ class RequestTooLarge(GraphError):
         super().__init__(inner_code="RequestEntityTooLarge")
 
 
+class TooManyRequests(GraphError):
+    """The application is over its limit. Graph's text; ``Retry-After`` is in whole seconds, for
+    the SDKs read nothing else."""
+
+    status = 429
+    code = "TooManyRequests"
+    message = "Please retry again later."
+
+    def __init__(self, retry_after: int):
+        super().__init__(
+            "Please retry after",
+            inner_code="429",
+            headers={"Retry-After": str(retry_after)},
+            inner={"status": "429"},
+        )
+
+
 class UnexpectedError(GraphError):
     """Something of ours broke. The log has the traceback under the same request id."""
 
     status = 500
     code = "generalException"
     message = "An unexpected error occurred. The service log has the details under this request-id."
+
+
+class IssuerUnreachable(GraphError):
+    """The foreign issuer does not answer, and the token's key is not among those we know."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    message = "The keys of the token's issuer cannot be had at the moment. Please retry."
+
+    def __init__(self, seconds: int):
+        super().__init__(inner_code="IssuerUnreachable", headers={"Retry-After": str(seconds)})

@@ -13,14 +13,14 @@ No transaction waits or works inside.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
 
 from operations.errors import (
@@ -43,6 +43,7 @@ from operations.models import (
 )
 from operations.models.moves import outcome_columns
 from operations.models.races import once_more
+from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
 
 log = logging.getLogger(__name__)
@@ -64,14 +65,22 @@ def _in(seconds: float) -> models.expressions.Combinable:
 
 
 def request_registration(
-    connection: ExternalConnection, document: object, actor: Actor, *, beta: bool = False
+    connection: ExternalConnection,
+    document: object,
+    actor: Actor,
+    *,
+    beta: bool = False,
+    only_if: Precondition = ALWAYS,
 ) -> ConnectionOperation:
     """Check a schema against every rule and queue its registration.
 
     Raises InvalidRequest with all faults, InvalidStateTransition when the connection's state
-    forbids it, OperationInProgress naming the registration that is unfinished.
+    forbids it, OperationInProgress naming the registration that is unfinished, PreconditionFailed
+    when the readable schema is not what ``only_if`` names.
     """
-    return _enqueue(connection, document, actor, Action.OPERATION_REQUESTED, beta=beta)
+    return _enqueue(
+        connection, document, actor, Action.OPERATION_REQUESTED, beta=beta, only_if=only_if
+    )
 
 
 def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> ConnectionOperation:
@@ -95,13 +104,44 @@ def retry(operation: ConnectionOperation, actor: Actor, note: str = "") -> Conne
     )
 
 
-def readable_schema(connection: ExternalConnection) -> dict | None:
+@dataclass(frozen=True)
+class ReadableSchema:
+    """What GET schema answers: the version in force, or what the running first one asks for."""
+
+    document: dict[str, Any]
+    etag: str
+    in_force: Schema | None
+    running: ConnectionOperation | None
+
+
+def readable_schema(connection: ExternalConnection) -> ReadableSchema | None:
     """The schema in force, or the one whose first registration is running, or None."""
-    in_force = connection.schema_in_force
-    if in_force:
-        return in_force.document
-    running = connection.operations.worker_unfinished().first()
-    return running.payload if running else None
+    return readable_schemas([connection]).get(connection.pk)
+
+
+def readable_schemas(connections: Sequence[ExternalConnection]) -> dict[int, ReadableSchema]:
+    """The readable schema of each connection that has one, by its surrogate key."""
+    newer = Schema.objects.filter(
+        connection=OuterRef("connection"), version__gt=OuterRef("version")
+    )
+    in_force = Schema.objects.filter(~Exists(newer), connection__in=connections)
+    readable = {
+        row.connection_id: ReadableSchema(
+            row.document, f'W/"{row.connection_id:x}-s{row.version}"', row, None
+        )
+        for row in in_force
+    }
+    without = [connection for connection in connections if connection.pk not in readable]
+    if without:
+        running = ConnectionOperation.objects.worker_unfinished().filter(connection__in=without)
+        readable |= {
+            row.connection_id: ReadableSchema(
+                row.payload, f'W/"{row.connection_id:x}-r{row.pk:x}"', None, row
+            )
+            for row in running
+            if row.payload
+        }
+    return readable
 
 
 @once_more
@@ -114,6 +154,7 @@ def _enqueue(
     beta: bool,
     retry_of: ConnectionOperation | None = None,
     note: str = "",
+    only_if: Precondition = ALWAYS,
 ) -> ConnectionOperation:
     try:
         with transaction.atomic():
@@ -123,6 +164,9 @@ def _enqueue(
             current = alive.filter(pk=connection.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
+            if only_if is not ALWAYS:
+                readable = readable_schema(current)
+                only_if.check(readable.etag if readable else "")
             if current.state not in REGISTRABLE:
                 state = ConnectionState(current.state).word
                 raise InvalidStateTransition(
@@ -375,17 +419,23 @@ def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
 # Deleting a connection ---------------------------------------------------------------------------
 
 
-def request_deletion(connection: ExternalConnection, actor: Actor) -> None:
+def request_deletion(
+    connection: ExternalConnection, actor: Actor, *, only_if: Precondition = ALWAYS
+) -> None:
     """Mark a connection as being deleted; purge it at once when it is small.
 
     From then on the API answers 404 for it. A running registration is fenced off: its worker finds
-    the connection gone. Raises ItemNotFound when it is being deleted already.
+    the connection gone. Raises ItemNotFound when it is being deleted already, PreconditionFailed
+    when it is not what ``only_if`` names.
     """
     with transaction.atomic():
         # The whole row is locked: an insert below it waits, and then finds its connection gone.
         alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
-        if not alive.select_for_update().exists() or not alive.update(deleting_since=Now()):
+        current = alive.select_for_update().first()
+        if current is None:
             raise ItemNotFound("Connection")
+        only_if.check(current.etag)
+        alive.update(deleting_since=Now())
         Change.record(
             actor,
             Action.CONNECTION_DELETION_REQUESTED,

@@ -60,6 +60,10 @@ _LABEL_WORDS = {word.casefold(): word for word in [*LABELS, *LABELS_ABOVE_SENTIN
 _IMPORTANCE_WORDS = {word.casefold(): word for word in IMPORTANCE}
 
 
+def _is_sentinel(word: object) -> bool:
+    return isinstance(word, str) and word.casefold() == SENTINEL.casefold()
+
+
 def types_for_label(label: str) -> set[str]:
     """The types that a label may stand on (our choice; Graph only says they must match)."""
     if label in DATE_LABELS:
@@ -188,7 +192,7 @@ class _PropertyReader:
         if word is None:
             self.fault("RequiredPropertyMissing", "type", "is required")
             return None
-        if word == SENTINEL and self.stored.get("type") in TYPES_ABOVE_SENTINEL:
+        if _is_sentinel(word) and self.stored.get("type") in TYPES_ABOVE_SENTINEL:
             return self.stored["type"]
         known = _TYPE_WORDS.get(word.casefold()) if isinstance(word, str) else None
         if known is None:
@@ -231,23 +235,31 @@ class _PropertyReader:
 
     def labels(self) -> list[str]:
         labels: list[str] = []
-        for index, word in enumerate(self.texts("labels")):
+        words = self.texts("labels")
+        if len(words) > len(_LABEL_WORDS):
+            self.fault(
+                "InvalidPropertyValue",
+                "labels",
+                f"must have at most {len(_LABEL_WORDS)} entries, not {len(words)}",
+            )
+            return []
+        masked = self.masked_labels()
+        one_each = sum(map(_is_sentinel, words)) == len(masked)
+        stands_for = [[label] for label in masked] if one_each else [masked]
+        for index, word in enumerate(words):
             known = _LABEL_WORDS.get(word.casefold())
             if known:
                 labels.append(known)
-            elif word != SENTINEL:
+            elif not _is_sentinel(word):
                 self.fault(
                     "InvalidPropertyValue",
                     f"labels/{index}",
                     f"must be a label of Graph, such as title, url or iconUrl, not '{word[:60]}'",
                 )
-            else:
-                masked = self.masked_labels()
-                if not masked:
-                    self.fault(
-                        "InvalidPropertyValue", f"labels/{index}", f"must not be '{SENTINEL}'"
-                    )
-                labels += [label for label in masked if label not in labels]
+            elif not masked:
+                self.fault("InvalidPropertyValue", f"labels/{index}", f"must not be '{SENTINEL}'")
+            elif stands_for:
+                labels += [label for label in stands_for.pop(0) if label not in labels]
         return labels
 
     def masked_labels(self) -> list[str]:
@@ -267,6 +279,9 @@ class _PropertyReader:
         hint = self.entry.get("rankingHint")
         if hint is None:
             return None
+        for member in hint if isinstance(hint, dict) else ():
+            if member != "importanceScore" and "@" not in member:
+                self.faults.append(undeclared(f"{self.path}/rankingHint/{member}"))
         score = hint.get("importanceScore") if isinstance(hint, dict) else None
         known = _IMPORTANCE_WORDS.get(score.casefold()) if isinstance(score, str) else None
         if known is None:

@@ -1,7 +1,8 @@
 """Bearer tokens: signing keys, minting and verifying.
 
 RS256 JWTs in the shape of Entra's v2 app-only tokens (graph-contract 5.1), but with an issuer and
-an audience of our own: a token minted for graph.microsoft.com is never accepted here.
+an audience of our own: a token minted for graph.microsoft.com is never accepted here. What is true
+of every token is in ``bearer``, the tokens of another issuer are in ``foreign_tokens``.
 """
 
 from __future__ import annotations
@@ -19,11 +20,16 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, Value
 from django.utils import timezone
 
+from operations import bearer, foreign_tokens
 from operations.access import Caller
-from operations.errors import DelegatedUseNotApplicable, InvalidAuthenticationToken
+from operations.bearer import ALGORITHM
+from operations.errors import (
+    ApplicationNotRegistered,
+    DelegatedUseNotApplicable,
+    InvalidAuthenticationToken,
+)
 from operations.models import Application, ApplicationSecret, Installation, SigningKey
 
-ALGORITHM = "RS256"
 #: Signing keys are looked up again after this many seconds, so a rotated one is noticed.
 KEY_CACHE_SECONDS = 5.0
 
@@ -37,8 +43,13 @@ def tenant_id() -> str:
 
 
 def issuer() -> str:
-    """The ``iss`` of our tokens: from settings and the tenant id, never from a Host header."""
-    return f"{settings.TOKEN_ISSUER}/{tenant_id()}/v2.0"
+    """The ``iss`` of our tokens and of our OpenID metadata; never from a Host header.
+
+    From the settings; where they are silent, the address at which ``serve`` was last started, for
+    sign-in libraries want it to be on the host that they asked.
+    """
+    installation = Installation.current()
+    return f"{settings.TOKEN_ISSUER or installation.address}/{installation.tenant_id}/v2.0"
 
 
 def issue_token(
@@ -61,6 +72,7 @@ def issue_token(
         "tid": tenant_id(),
         "azp": str(application.app_id),
         "appid": str(application.app_id),
+        "app_displayname": application.name,
         "azpacr": "1",
         "idtyp": "app",
         "sub": str(application.app_id),
@@ -73,22 +85,30 @@ def issue_token(
 
 
 def verify_token(text: str) -> Caller:
-    """The caller that a token shows.
+    """The caller that a token shows: one of ours, or of the foreign issuer where there is one.
 
-    Raises InvalidAuthenticationToken for anything that is not a living token of ours, for a
-    disabled application and a revoked secret; DelegatedUseNotApplicable for a token with ``scp``
-    and no roles.
+    Raises InvalidAuthenticationToken for anything else, for a disabled application and a revoked
+    secret; ApplicationNotRegistered for an application that only the foreign issuer knows;
+    IssuerUnreachable; DelegatedUseNotApplicable for a token with ``scp``.
     """
-    claims = _verified_claims(text)
-    application = _living_application(claims)
-    granted = claims.get("roles") or []
-    if not granted and claims.get("scp"):
+    kid = bearer.key_id_of(text)
+    if kid in _active_kids():
+        claims = _our_claims(text, kid)
+        application = _application_of(claims)
+        if application is None:
+            raise InvalidAuthenticationToken(f"{bearer.FAILURE} Unknown application.")
+    else:
+        claims = foreign_tokens.verified_claims(text, kid)
+        application = _foreign_application(claims)
+    if not application.enabled:
+        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Application disabled.")
+    granted = claims.get("roles")
+    if claims.get("scp"):  # on behalf of a person; the roles are then that person's
         if not settings.TOKEN_DELEGATED_USE:
             raise DelegatedUseNotApplicable
         granted = str(claims["scp"]).split()
-    return Caller(
-        application.app_id, application.name, frozenset(granted).intersection(application.roles)
-    )
+    roles = [role for role in application.roles if isinstance(granted, list) and role in granted]
+    return Caller(application.app_id, application.name, frozenset(roles))
 
 
 def jwks() -> dict[str, Any]:
@@ -115,38 +135,29 @@ def forget_keys() -> None:
     _keys = (0.0, [])
 
 
-def _verified_claims(text: str) -> dict[str, Any]:
-    if not text:
-        raise InvalidAuthenticationToken("Access token is empty.")
-    try:
-        kid = jwt.get_unverified_header(text).get("kid")
-    except jwt.InvalidTokenError:
-        raise InvalidAuthenticationToken(
-            "CompactToken parsing failed with error code: 80049217"
-        ) from None
-    if kid not in _active_kids():
-        raise InvalidAuthenticationToken("Access token validation failure.")
-    try:
-        return jwt.decode(
-            text,
-            _parsed[kid].public_key(),
-            algorithms=[ALGORITHM],
-            audience=settings.TOKEN_AUDIENCE,
-            issuer=issuer(),
-            options={"require": ["exp", "aud", "iss", "azp"]},
-        )
-    except jwt.ExpiredSignatureError:
-        message = "Lifetime validation failed, the token is expired."
-    except jwt.InvalidAudienceError:
-        message = "Access token validation failure. Invalid audience."
-    except jwt.InvalidTokenError:
-        message = "Access token validation failure."
-    raise InvalidAuthenticationToken(message)
+def _our_claims(text: str, kid: str) -> dict[str, Any]:
+    claims = bearer.verified_claims(
+        text,
+        _parsed[kid].public_key(),
+        audience=settings.TOKEN_AUDIENCE,
+        require=("exp", "aud", "iss", "azp"),
+    )
+    if not _is_our_issuer(claims["iss"]):
+        raise InvalidAuthenticationToken(bearer.FAILURE)
+    return claims
 
 
-def _living_application(claims: dict[str, Any]) -> Application:
-    """The application behind verified claims, with its state as it is now."""
-    app_id = _guid(claims["azp"])
+def _is_our_issuer(claim: str) -> bool:
+    """Whether ``iss`` is ours. Without a setting any address will do that our tenant id follows:
+    the signature is what proves a token ours, and ``serve`` may have moved to another port since.
+    """
+    if settings.TOKEN_ISSUER:
+        return claim == issuer()
+    return claim.endswith(f"/{tenant_id()}/v2.0")
+
+
+def _application_of(claims: dict[str, Any]) -> Application | None:
+    """The application behind claims of ours, as it is now. Its secret must still be usable."""
     usable: Value | Exists = Value(True)
     if "secret_id" in claims:
         usable = Exists(
@@ -157,13 +168,22 @@ def _living_application(claims: dict[str, Any]) -> Application:
                 revoked_at=None,
             )
         )
-    application = Application.objects.filter(app_id=app_id).annotate(secret_usable=usable).first()
+    applications = Application.objects.filter(app_id=_guid(claims["azp"]))
+    application = applications.annotate(secret_usable=usable).first()
+    if application and application.enabled and not application.secret_usable:
+        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Secret revoked.")
+    return application
+
+
+def _foreign_application(claims: dict[str, Any]) -> Application:
+    """The application that was registered here under its app id at the foreign issuer."""
+    try:
+        app_id = uuid.UUID(claims["azp"])
+    except (ValueError, TypeError, AttributeError):
+        raise ApplicationNotRegistered(str(claims["azp"])[:80]) from None
+    application = Application.objects.filter(app_id=app_id).first()
     if application is None:
-        raise InvalidAuthenticationToken("Access token validation failure. Unknown application.")
-    if not application.enabled:
-        raise InvalidAuthenticationToken("Access token validation failure. Application disabled.")
-    if not application.secret_usable:
-        raise InvalidAuthenticationToken("Access token validation failure. Secret revoked.")
+        raise ApplicationNotRegistered(str(app_id))
     return application
 
 
@@ -171,7 +191,7 @@ def _guid(claim: Any) -> uuid.UUID:
     try:
         return uuid.UUID(claim)
     except (ValueError, TypeError, AttributeError):
-        raise InvalidAuthenticationToken("Access token validation failure.") from None
+        raise InvalidAuthenticationToken(bearer.FAILURE) from None
 
 
 def _signing_key() -> tuple[str, rsa.RSAPrivateKey]:

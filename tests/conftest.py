@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from operations import tokens
+from operations import foreign_tokens, tokens
 from tests.factories import make_application
 from tests.graph import OWNED, GraphClient
 
@@ -18,6 +18,7 @@ def _own_signing_keys(private_pem, monkeypatch):
     finding two large primes takes longer than most tests."""
     monkeypatch.setattr(tokens, "new_private_pem", lambda: private_pem)
     tokens.forget_keys()
+    foreign_tokens.forget_keys()
     yield
     tokens.forget_keys()
 

@@ -144,7 +144,8 @@ def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
             if line.startswith("Ctrl-C"):
                 break
         wait_for(lambda: _answers(port))
-        yield Serving(process, f"http://127.0.0.1:{port}", "".join(lines))
+        scheme = "https" if "--tls" in arguments else "http"
+        yield Serving(process, f"{scheme}://127.0.0.1:{port}", "".join(lines))
     finally:
         if process.poll() is None:
             process.terminate()

@@ -58,10 +58,32 @@ def test_registering_shows_the_secret_once(anna):
     assert shown not in str(list(Change.objects.values()))
 
 
+APP_ID = "5c0d1f0e-6f5c-4d0c-9b1e-3f2a7b8c9d0e"
+
+
+def test_registering_what_another_issuer_signs_in(anna):
+    page = submit(anna, url(MODEL, "add"), name="Crawler", foreign_app_id=APP_ID)
+    assert refusals(page) == []
+    application = Application.objects.get()
+    assert str(application.app_id) == APP_ID
+    assert not application.secrets.exists()
+    assert "secret" not in told(page)[0]
+    again = submit(anna, url(MODEL, "add"), name="Again", foreign_app_id=APP_ID)
+    assert "already exists" in refusals(again)[0]
+
+
+def test_the_id_of_an_application_stays(anna):
+    application = make_application(name="HR connector")
+    edit(anna, application, name="HR crawler", foreign_app_id=APP_ID)
+    changed = Application.objects.get()
+    assert (changed.name, changed.app_id) == ("HR crawler", application.app_id)
+
+
 @pytest.mark.parametrize(
     "values, field, sentence",
     [
         ({"name": ""}, "name", "This field is required."),
+        ({"name": "App", "foreign_app_id": "x"}, "foreign_app_id", "Enter a valid UUID."),
         ({"name": "x" * 121}, "name", "at most 120 characters"),
         ({"name": "App", "roles": ["Mail.Send"]}, "roles", "Mail.Send is not one of the available"),
     ],

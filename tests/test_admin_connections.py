@@ -129,7 +129,7 @@ def test_refused_ids(anna, graph_id, sentence):
         ("authorized_app_ids", "nobody", "'nobody' is not an application (client) id, a GUID."),
         ("owner_app_id", "nobody", "Enter a valid UUID."),
         ("owner_app_id", STRANGER, "No application with this client id is registered."),
-        ("enabled_content_experiences", "search, fun", "Unknown experience: fun."),
+        ("enabled_content_experiences", "search, fun", "must be a comma-separated list"),
         ("name", "x" * 129, "at most 128 characters"),
         ("name", "", "This field is required."),
         ("content_category", "14", "14 is not one of the available choices."),

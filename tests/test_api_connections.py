@@ -6,7 +6,7 @@ import pytest
 
 from operations.models import Change, ConnectionState, ExternalConnection
 from tests.factories import make_application, make_connection, register_schema
-from tests.graph import OWNED, READ_ALL, WRITE_ALL, GraphClient, assert_refused
+from tests.graph import OWNED, READ_ALL, WRITE_ALL, GraphClient, assert_refused, untagged
 
 WAYS_IN = [
     f"/{root}/{path}"
@@ -37,12 +37,18 @@ FULL = {
             }
         ]
     },
-    "searchSettings": {"searchResultTemplates": [{"id": "hr", "priority": 1, "layout": CARD}]},
+    "searchSettings": {
+        "searchResultTemplates": [{"id": "hr", "layout": CARD, "priority": 1, "rules": []}]
+    },
     "connectorId": "02e1b1ce-9d0d-4f75-8b8e-8dbc4c0ca9c3",
     "contentCategory": "people",
 }
 BETA = {
-    "complianceSettings": {"eDiscoveryResultTemplates": [{"id": "e", "priority": 2}]},
+    "complianceSettings": {
+        "eDiscoveryResultTemplates": [
+            {"id": "e", "layout": {"type": "AdaptiveCard"}, "priority": 2, "rules": []}
+        ]
+    },
     "enabledContentExperiences": "search, compliance",
 }
 
@@ -75,10 +81,10 @@ def test_creates_a_draft_through_both_roots_and_both_paths(graph, way_in):
             "enabledContentExperiences": None,
             "ingestedItemsCount": None,
         }
-    assert response.json() == expected
+    assert untagged(response.json()) == expected
     location = response["Location"]
     assert location == f"http://testserver{way_in}('contosohr')"
-    assert graph.get(location.removeprefix("http://testserver")).json() == expected
+    assert untagged(graph.get(location.removeprefix("http://testserver")).json()) == expected
 
 
 def test_the_creator_owns_it_and_is_recorded(graph, application):
@@ -224,14 +230,8 @@ def test_reserved_ids(graph, graph_id):
         ({"description": 5}, "InvalidPropertyValue", "description", "must be a string"),
         ({"displayName": "x"}, "PropertyNotDeclared", "displayName", "not declared"),
         ({"Name": "x"}, "PropertyNotDeclared", "Name", "not declared"),
-        ({"operations": [{}]}, "PropertyNotDeclared", "operations", "not declared"),
+        ({"operations": [{}]}, "InvalidPropertyValue", "operations", "an address of its own"),
         ({"configuration": []}, "InvalidPropertyValue", "configuration", "must be an object"),
-        (
-            {"configuration": {"apps": []}},
-            "PropertyNotDeclared",
-            "configuration/apps",
-            "not declared",
-        ),
         (
             {"configuration": {"authorizedAppIds": "x"}},
             "InvalidPropertyValue",
@@ -289,7 +289,7 @@ def test_bad_content_experiences(graph, experiences):
 def test_content_experiences_are_written_as_graph_writes_flags(graph):
     body = {**HR, "enabledContentExperiences": "Compliance,search ,compliance"}
     created = graph.post("/beta/connections", body)
-    assert created.json()["enabledContentExperiences"] == "compliance, search"
+    assert created.json()["enabledContentExperiences"] == "search, compliance"
 
 
 def test_enum_words_in_any_case(graph):
@@ -298,14 +298,14 @@ def test_enum_words_in_any_case(graph):
 
 
 def test_all_faults_come_in_one_answer(graph):
-    body = {"id": "a b", "description": 5, "color": "red", "configuration": {"x": 1}}
+    body = {"id": "a b", "description": 5, "color": "red", "configuration": 5}
     error = assert_refused(graph.post(HERE, body), 400, "InvalidRequest")
     assert {(fault["target"], fault["code"]) for fault in error["details"]} == {
         ("id", "InvalidIdentifier"),
         ("name", "RequiredPropertyMissing"),
         ("description", "InvalidPropertyValue"),
         ("color", "PropertyNotDeclared"),
-        ("configuration/x", "PropertyNotDeclared"),
+        ("configuration", "InvalidPropertyValue"),
     }
 
 
@@ -437,7 +437,7 @@ def test_the_schema_makes_it_ready(graph, application):
 
 def test_select(graph):
     graph.post(HERE, HR)
-    assert graph.get(f"{HERE}/contosohr?$select=state,id").json() == {
+    assert untagged(graph.get(f"{HERE}/contosohr?$select=state,id").json()) == {
         "@odata.context": (
             "http://testserver/v1.0/$metadata#external/connections(state,id)/$entity"
         ),

@@ -6,7 +6,7 @@ import pytest
 
 from operations.models import Change, ConnectionState, ExternalConnection
 from tests.factories import make_application, make_connection
-from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused
+from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused, untagged
 from tests.test_api_connections import BETA, FULL, WAYS_IN
 
 HERE = "/v1.0/external/connections/contosohr"
@@ -17,11 +17,11 @@ FRIEND = "02e1b1ce-9d0d-4f75-8b8e-8dbc4c0ca9c3"
 def full(graph) -> dict:
     """A connection with every property set, as beta shows it."""
     graph.post("/beta/external/connections", {**FULL, **BETA})
-    return graph.get("/beta/external/connections/contosohr").json()
+    return shown(graph)
 
 
 def shown(graph) -> dict:
-    return graph.get("/beta/external/connections/contosohr").json()
+    return untagged(graph.get("/beta/external/connections/contosohr").json())
 
 
 @pytest.mark.parametrize("way_in", WAYS_IN)
@@ -61,15 +61,6 @@ def test_the_record_names_what_changed_and_nothing_else(graph, application, full
         application.app_id,
         response["request-id"],
     )
-
-
-@pytest.mark.parametrize("root", ["v1.0", "beta"])
-def test_an_object_that_was_read_can_be_sent_back_whole(graph, full, root):
-    path = f"/{root}/connections/contosohr"
-    records = Change.objects.count()
-    assert graph.patch(path, graph.get(path).json()).status_code == 204
-    assert shown(graph) == full
-    assert Change.objects.count() == records
 
 
 @pytest.mark.parametrize("body", [{}, {"@odata.type": "#microsoft.graph.x"}])
@@ -125,13 +116,12 @@ def test_null_is_refused_for_a_member_that_must_have_a_value(graph, full, member
         ({"description": []}, "InvalidPropertyValue", "description"),
         ({"title": "x"}, "PropertyNotDeclared", "title"),
         ({"complianceSettings": {}}, "PropertyNotDeclared", "complianceSettings"),
-        ({"configuration": {"x": 1}}, "PropertyNotDeclared", "configuration/x"),
+        ({"configuration": "x"}, "InvalidPropertyValue", "configuration"),
         (
             {"configuration": {"authorizedAppIds": ["x"]}},
             "InvalidPropertyValue",
             "configuration/authorizedAppIds/0",
         ),
-        ({"contentCategory": "unknownFutureValue"}, "InvalidPropertyValue", "contentCategory"),
         ({"contentCategory": 4}, "InvalidPropertyValue", "contentCategory"),
     ],
 )
@@ -212,7 +202,7 @@ def test_missing_connection_is_not_created(graph):
 @pytest.mark.parametrize(("stored", "sent"), [(1, True), (True, 1), (0, False), (1, 1.5)])
 def test_a_number_and_a_truth_value_are_not_the_same(graph, application, stored, sent):
     """In Python 1 == True; in JSON it is a change, and it must not get lost."""
-    make_connection("contosohr", owner=application, activity_settings={"x": stored})
-    assert graph.patch(HERE, {"activitySettings": {"x": sent}}).status_code == 204
-    kept = graph.get(HERE).json()["activitySettings"]["x"]
+    make_connection("contosohr", owner=application, open_configuration={"x": stored})
+    assert graph.patch(HERE, {"configuration": {"x": sent}}).status_code == 204
+    kept = graph.get(HERE).json()["configuration"]["x"]
     assert (type(kept), kept) == (type(sent), sent)

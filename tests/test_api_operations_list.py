@@ -13,7 +13,7 @@ from tests.factories import (
     report,
     request_registration,
 )
-from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused
+from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused, untagged
 
 WAYS_IN = [
     f"/{root}/{path}"
@@ -36,7 +36,7 @@ def test_lists_the_newest_first_through_both_roots_and_both_paths(graph, connect
     assert response.status_code == 200
     assert response["Content-Type"].partition(";")[0] == "application/json"
     root = way_in.split("/")[1]
-    assert response.json() == {
+    assert untagged(response.json()) == {
         "@odata.context": f"http://testserver/{root}/$metadata#external/connections('contosohr')/operations",
         "value": [
             {"id": name, "status": "inprogress", "error": None}
@@ -59,7 +59,7 @@ def test_shows_all_statuses_and_both_kinds(graph, connection):
         report(connection, graph_id=status, status=status)
     report(connection, graph_id="failed", status="failed", error={"message": "m"})
     value = graph.get(HERE).json()["value"]
-    assert value == [
+    assert untagged(value) == [
         {"id": "failed", "status": "failed", "error": {"message": "m"}},
         {"id": "completed", "status": "completed", "error": None},
         {"id": "inprogress", "status": "inprogress", "error": None},

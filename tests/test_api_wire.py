@@ -258,10 +258,43 @@ def test_a_key_is_never_taken_for_a_name(graph, connection, key):
         ("/v1.0/connections('it's')", "/v1.0/connections('it's')"),
         ("/v1.0/connections(1.a-b)", "/v1.0/connections/1.a-b"),
         ("/v1.0/connections/key('x')y", "/v1.0/connections/key('x')y"),
+        ("/v1.0/connections(id='a')/operations(id='b')", "/v1.0/connections/a/operations/b"),
+        ("/v1.0/connections('')", "/v1.0/connections('')"),
+        ("/v1.0/connections/a%2Fb", "/v1.0/connections/a%2Fb"),
+        ("/v1.0/connections/a%2fb%25%20c", "/v1.0/connections/a%2Fb%25 c"),
+        ("/v1.0/connections('a%2Fb')", "/v1.0/connections/a%2Fb"),
+        ("/v1.0/%63onnections/%61", "/v1.0/connections/a"),
+        ("/v1.0/connections/100%", "/v1.0/connections/100%25"),
     ],
 )
 def test_all_forms_of_a_path_become_one(path, canonical):
     assert canonical_path(path) == canonical
+
+
+@pytest.mark.parametrize("raw", ["/v1.0/connections/a%2Fb", "/v1.0//connections('a%2Fb')?x=1"])
+def test_an_encoded_slash_is_part_of_the_key(application, raw):
+    """The web server's RAW_URI has it; what WSGI decoded has lost it."""
+    http = GraphClient(application)
+    response = http.http.get(
+        "/v1.0/connections/a/b" if "(" not in raw else "/v1.0//connections('a/b')",
+        headers={"Authorization": f"Bearer {http.token}"},
+        RAW_URI=raw,
+    )
+    error = assert_refused(response, 404, "ItemNotFound")
+    assert error["innerError"]["source"] == "Connection"
+
+
+def test_a_raw_address_of_something_else_is_not_believed(graph, connection):
+    response = graph.http.get(
+        HERE, headers={"Authorization": f"Bearer {graph.token}"}, RAW_URI="/v1.0/nothing"
+    )
+    assert response.json()["id"] == "contosohr"
+
+
+def test_every_answer_has_the_headers_that_programs_log(graph, connection):
+    for path in (HERE, "/v1.0/nothing", f"{HERE}/operations/$count"):
+        diagnostic = json.loads(graph.get(path)["x-ms-ags-diagnostic"])
+        assert set(diagnostic["ServerInfo"]) >= {"DataCenter", "RoleInstance"}
 
 
 def test_two_quotes_inside_a_key_are_one(graph, connection):

@@ -7,7 +7,7 @@ from django.core.checks import Error, Warning
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from operations.checks import check_exposure
+from operations.checks import check_exposure, check_issuers
 
 HTTPS = "https://connectors.example"
 
@@ -108,4 +108,78 @@ def test_the_messages_name_the_hosts(found):
 def test_manage_check_runs_them(found, db):
     found(DEBUG=True, ALLOWED_HOSTS=["connectors.example"])
     with pytest.raises(SystemCheckError, match="operations.E001"):
+        call_command("check")
+
+
+# Whose tokens are accepted -----------------------------------------------------------------------
+
+FOREIGN = {
+    "FOREIGN_ISSUER": "https://login.microsoftonline.com/8d2f7a9c/v2.0",
+    "FOREIGN_AUDIENCE": ["1b1b1b1b-aaaa-4bbb-8ccc-dddddddddddd"],
+    "FOREIGN_JWKS_URL": "https://login.microsoftonline.com/8d2f7a9c/discovery/v2.0/keys",
+}
+
+
+@pytest.fixture
+def issuers(settings):
+    def check(**changes) -> list[tuple[str, str]]:
+        for name, value in changes.items():
+            setattr(settings, name, value)
+        assert all(isinstance(message, Error) and message.hint for message in check_issuers())
+        return [(message.id, message.msg) for message in check_issuers()]
+
+    return check
+
+
+def test_no_foreign_issuer_or_a_whole_one_is_fine(issuers):
+    assert issuers() == []
+    assert issuers(**FOREIGN) == []
+
+
+@pytest.mark.parametrize("missing", FOREIGN)
+def test_e010_a_foreign_issuer_that_is_named_in_part(issuers, missing):
+    ((identifier, says),) = issuers(**FOREIGN | {missing: ""})
+    assert identifier == "operations.E010" and says.startswith(f"{missing} must be set too")
+    others = {name: "" for name in FOREIGN if name != missing}
+    ((identifier, says),) = issuers(**FOREIGN | others)
+    assert identifier == "operations.E010" and says.startswith(" and ".join(others))
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "https://graph.microsoft.com",
+        "HTTPS://graph.microsoft.com/",
+        "00000003-0000-0000-c000-000000000000",
+        "https://graph.microsoft.us",
+    ],
+)
+def test_e011_graph_itself_as_the_audience(issuers, audience):
+    ids = [found for found, _ in issuers(**FOREIGN | {"FOREIGN_AUDIENCE": ["api://x", audience]})]
+    assert ids == ["operations.E011"]
+    ids = [found for found, _ in issuers(**FOREIGN | {"TOKEN_AUDIENCE": audience})]
+    assert ids == ["operations.E011"]
+
+
+@pytest.mark.parametrize("name", ["FOREIGN_ISSUER", "FOREIGN_JWKS_URL"])
+@pytest.mark.parametrize(
+    ("address", "fine"),
+    [
+        ("http://keycloak.example/realms/x", False),
+        ("file:///etc/keys", False),
+        ("keycloak.example", False),
+        ("http://localhost.evil.example/", False),
+        ("http://localhost:8080/realms/x", True),
+        ("http://127.0.0.1:8080/realms/x", True),
+        ("http://[::1]:8080/realms/x", True),
+    ],
+)
+def test_e012_an_issuer_over_plain_http(issuers, name, address, fine):
+    ids = [found for found, _ in issuers(**FOREIGN | {name: address})]
+    assert ids == ([] if fine else ["operations.E012"])
+
+
+def test_manage_check_runs_these_too(issuers, db):
+    issuers(FOREIGN_ISSUER="https://login.microsoftonline.com/8d2f7a9c/v2.0")
+    with pytest.raises(SystemCheckError, match="operations.E010"):
         call_command("check")

@@ -59,14 +59,14 @@ class ClientSecret:
 
 
 @asynccontextmanager
-async def sdk(serving, version: str = "v1.0"):
+async def sdk(serving, version: str = "v1.0", credential=None):
     from kiota_authentication_azure.azure_identity_authentication_provider import (
         AzureIdentityAuthenticationProvider,
     )
     from msgraph import GraphRequestAdapter, GraphServiceClient
 
     provider = AzureIdentityAuthenticationProvider(
-        ClientSecret(serving), scopes=["https://graph.microsoft.com/.default"]
+        credential or ClientSecret(serving), scopes=["https://graph.microsoft.com/.default"]
     )
     adapter = GraphRequestAdapter(provider)
     adapter.base_url = f"{serving.address}/{version}"
@@ -228,3 +228,253 @@ async def pages(client):
 
     await iterator.iterate(note)
     assert seen == [f"op{number}" for number in reversed(range(7))]
+
+
+def test_errors(serving):
+    async def run():
+        async with sdk(serving) as client:
+            await errors(client)
+
+    asyncio.run(run())
+
+
+async def errors(client):
+    from msgraph.generated.models.external_connectors.connection_operation import (
+        ConnectionOperation,
+    )
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+    from msgraph.generated.models.external_connectors.schema import Schema
+
+    collection = client.external.connections
+    bad = await refused(collection.post(ExternalConnection(id="a-b", name="x")), 400)
+    assert (bad.code, bad.target) == ("InvalidRequest", "id")
+    assert bad.inner_error.additional_data["code"] == "InvalidIdentifier"
+    assert bad.inner_error.client_request_id == bad.inner_error.request_id
+    both = await refused(collection.post(ExternalConnection(id="a-b")), 400)
+    assert {detail.target for detail in both.details} == {"id", "name"}
+
+    await collection.post(ExternalConnection(id="sdkerrors", name="x"))
+    one = collection.by_external_connection_id("sdkerrors")
+    assert (await refused(one.schema.patch(Schema()), 400)).details
+    nowhere = collection.by_external_connection_id("nowhere")
+    gone = await refused(nowhere.get(), 404)
+    assert gone.code == "ItemNotFound"
+    assert gone.inner_error.additional_data["source"] == "Connection"
+    taken = ConnectionOperation(id="taken")
+    await one.operations.post(taken)
+    assert (await refused(one.operations.post(taken), 409)).code == "Conflict"
+
+
+def test_an_id_that_must_be_escaped_in_a_path(serving):
+    """``TSP 2/8`` is sent as ``TSP%202%2F8``: one segment, and an operation that nobody has."""
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+
+    async def run():
+        async with sdk(serving) as client:
+            collection = client.external.connections
+            await collection.post(ExternalConnection(id="sdkescapes", name="x"))
+            operations = collection.by_external_connection_id("sdkescapes").operations
+            strange = operations.by_connection_operation_id("TSP 2/8")
+            assert (await refused(strange.get(), 404)).code == "ItemNotFound"
+
+    asyncio.run(run())
+
+
+def test_a_wrong_token(serving):
+    class Nonsense(ClientSecret):
+        def get_token(self, *scopes, **kwargs):
+            return super().get_token(*scopes, **kwargs)._replace(token="nonsense")
+
+    async def run():
+        async with sdk(serving, credential=Nonsense(serving)) as client:
+            error = await refused(client.connections.get(), 401)
+            assert error.code == "InvalidAuthenticationToken"
+
+    asyncio.run(run())
+
+
+def test_what_is_not_served_is_refused_in_words(serving):
+    """The SDK has calls for it. What is served one day leaves this test."""
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+
+    async def run():
+        async with sdk(serving) as client:
+            collection = client.external.connections
+            await collection.post(ExternalConnection(id="sdkitems", name="x"))
+            one = collection.by_external_connection_id("sdkitems")
+            for call in (one.items.get(), one.groups.get(), client.external.get()):
+                assert "not served here yet" in (await refused(call, 404)).message
+
+    asyncio.run(run())
+
+
+def test_a_batch(serving):
+    async def run():
+        async with sdk(serving) as client:
+            await batch(client)
+
+    asyncio.run(run())
+
+
+async def batch(client):
+    """The SDK sends whole addresses or short ones, and calls the dependencies ``depends_on``."""
+    from msgraph.generated.models.external_connectors.connection_operation import (
+        ConnectionOperation,
+    )
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+    from msgraph_core.requests.batch_request_content import BatchRequestContent
+    from msgraph_core.requests.batch_request_item import BatchRequestItem
+
+    collection = client.external.connections
+    one = collection.by_external_connection_id("sdkbatch")
+    operation = one.operations.by_connection_operation_id("op")
+    nowhere = collection.by_external_connection_id("nowhere")
+    content = BatchRequestContent()
+    for identifier, information, depends_on in (
+        (
+            "create",
+            collection.to_post_request_information(ExternalConnection(id="sdkbatch", name="x")),
+            [],
+        ),
+        (
+            "report",
+            one.operations.to_post_request_information(ConnectionOperation(id="op")),
+            ["create"],
+        ),
+        ("read", operation.to_get_request_information(), ["report"]),
+        ("missing", nowhere.to_get_request_information(), []),
+        ("after missing", one.to_get_request_information(), ["missing"]),
+    ):
+        if identifier == "read":  # a whole address, as one that was sent before has
+            information.path_parameters["baseurl"] = client.request_adapter.base_url
+        content.add_request(identifier, BatchRequestItem(information, identifier, depends_on))
+    answer = await client.batch.post(content)
+    statuses = {name: part.status for name, part in answer.responses.items()}
+    assert statuses == {
+        "create": 201,
+        "report": 201,
+        "read": 200,
+        "missing": 404,
+        "after missing": 424,
+    }
+    for part in answer.responses.values():
+        assert part.content_type.startswith("application/json")
+    assert (await operation.get()).id == "op"
+
+
+def test_query_options(serving):
+    async def run():
+        async with sdk(serving) as client:
+            await query_options(client)
+
+    asyncio.run(run())
+
+
+async def query_options(client):
+    from kiota_abstractions.base_request_configuration import RequestConfiguration
+    from msgraph.generated.external.connections.connections_request_builder import (
+        ConnectionsRequestBuilder,
+    )
+    from msgraph.generated.external.connections.item.external_connection_item_request_builder import (  # noqa: E501
+        ExternalConnectionItemRequestBuilder,
+    )
+    from msgraph.generated.external.connections.item.operations.operations_request_builder import (
+        OperationsRequestBuilder,
+    )
+    from msgraph.generated.models.external_connectors.connection_operation import (
+        ConnectionOperation,
+    )
+    from msgraph.generated.models.external_connectors.connection_operation_status import (
+        ConnectionOperationStatus as Status,
+    )
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+
+    def asking(builder, parameters, **options):
+        query = getattr(builder, parameters)(**options)
+        return RequestConfiguration(query_parameters=query)
+
+    collection = client.external.connections
+    for letter in "abc":
+        await collection.post(ExternalConnection(id=f"sdkquery{letter}", name=f"O'Neil {letter}"))
+    page = await collection.get(
+        request_configuration=asking(
+            ConnectionsRequestBuilder,
+            "ConnectionsRequestBuilderGetQueryParameters",
+            filter="startswith(name,'O''Neil') and state eq 'draft'",
+            orderby=["name desc", "id"],
+            select=["id", "name"],
+            top=2,
+            count=True,
+        )
+    )
+    assert page.odata_count == 3
+    assert [(row.id, row.name) for row in page.value] == [
+        ("sdkqueryc", "O'Neil c"),
+        ("sdkqueryb", "O'Neil b"),
+    ]
+    assert page.value[0].state is None  # not selected
+    rest = await collection.with_url(page.odata_next_link).get()
+    assert [row.id for row in rest.value] == ["sdkquerya"] and rest.odata_next_link is None
+
+    one = collection.by_external_connection_id("sdkquerya")
+    for status in (Status.Completed, Status.Inprogress, Status.Failed):
+        await one.operations.post(ConnectionOperation(id=status.value, status=status))
+    found = await one.operations.get(
+        request_configuration=asking(
+            OperationsRequestBuilder,
+            "OperationsRequestBuilderGetQueryParameters",
+            filter="status in ('failed','completed')",
+            orderby=["status"],
+        )
+    )
+    assert [row.id for row in found.value] == ["completed", "failed"]
+    whole = await one.get(
+        request_configuration=asking(
+            ExternalConnectionItemRequestBuilder,
+            "ExternalConnectionItemRequestBuilderGetQueryParameters",
+            expand=["operations"],
+        )
+    )
+    assert [row.id for row in whole.operations] == ["failed", "inprogress", "completed"]
+    searching = one.operations.get(
+        request_configuration=asking(
+            OperationsRequestBuilder, "OperationsRequestBuilderGetQueryParameters", search="hr"
+        )
+    )
+    assert "$search" in (await refused(searching, 400)).message
+
+
+def test_preferences_and_conditions(serving):
+    """Headers that the SDK lets a program add to any call."""
+    from kiota_abstractions.base_request_configuration import RequestConfiguration
+    from kiota_abstractions.headers_collection import HeadersCollection
+    from kiota_http.middleware.options import HeadersInspectionHandlerOption
+    from msgraph.generated.models.external_connectors.external_connection import ExternalConnection
+
+    def sending(name, value):
+        headers = HeadersCollection()
+        headers.add(name, value)
+        return RequestConfiguration(headers=headers)
+
+    async def run():
+        async with sdk(serving) as client:
+            collection = client.external.connections
+            await collection.post(ExternalConnection(id="sdkprefers", name="x"))
+            one = collection.by_external_connection_id("sdkprefers")
+            changed = await one.patch(
+                ExternalConnection(name="y"),
+                request_configuration=sending("Prefer", "return=representation"),
+            )
+            assert (changed.id, changed.name) == ("sdkprefers", "y")
+            seen = HeadersInspectionHandlerOption(inspect_response_headers=True)
+            await one.get(request_configuration=RequestConfiguration(options=[seen]))
+            (etag,) = seen.response_headers.try_get("etag")
+            stale = one.patch(
+                ExternalConnection(name="z"),
+                request_configuration=sending("If-Match", 'W/"stale"'),
+            )
+            await refused(stale, 412)
+            await one.delete(request_configuration=sending("If-Match", etag))
+            await refused(one.get(), 404)
+
+    asyncio.run(run())

@@ -64,6 +64,20 @@ def test_create_application_as_json_is_one_object_that_signs_in(client, db):
     assert GraphClient(token=token).get("/v1.0/connections").status_code == 200
 
 
+def test_an_application_of_another_issuer_has_its_id_and_no_secret(db):
+    app_id = "5c0d1f0e-6f5c-4d0c-9b1e-3f2a7b8c9d0e"
+    facts = json.loads(
+        run("create_application", "Crawler", "--app-id", app_id.upper(), "--role", OWNED, "--json")
+    )
+    application = Application.objects.get()
+    assert (str(application.app_id), application.roles) == (app_id, [OWNED])
+    assert not application.secrets.exists()
+    assert set(facts) == {"clientId", "tenantId", "name", "roles"}
+    with pytest.raises(CommandError, match="Client id already exists"):
+        run("create_application", "Again", "--app-id", app_id)
+    assert "secret" not in run("create_application", "Other", "--app-id", app_id.replace("5", "6"))
+
+
 def test_create_application_is_recorded_without_the_secret(db):
     facts = json.loads(run("create_application", "Crawler", "--json"))
     created = Change.objects.get(action="application.created")
@@ -86,6 +100,7 @@ def test_a_role_that_is_named_twice_is_granted_once(db):
     [
         (["Crawler", "--role", "Everything.All"], "invalid choice: 'Everything.All'"),
         ([""], "blank"),
+        (["Crawler", "--app-id", "crawler"], "--app-id: 'crawler' is not a GUID."),
         (["n" * 121], "at most 120 characters"),
         ([], "required: name"),
     ],

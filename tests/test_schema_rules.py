@@ -328,6 +328,13 @@ def test_unknown_label():
     ]
 
 
+def test_more_labels_than_there_are():
+    labels = ["title"] * 100_000
+    assert faults_of(prop(labels=labels, isRetrievable=True)) == [
+        ("InvalidPropertyValue", "properties/0/labels")
+    ]
+
+
 def test_the_sentinel_is_no_label_of_a_new_property():
     assert faults_of(prop(labels=["unknownFutureValue"], isRetrievable=True)) == [
         ("InvalidPropertyValue", "properties/0/labels/0")
@@ -352,6 +359,13 @@ def test_beta_attributes_are_declared_in_beta_only():
 def test_bad_ranking_hint(hint):
     assert faults_of(prop(rankingHint=hint), beta=True) == [
         ("InvalidPropertyValue", "properties/0/rankingHint/importanceScore")
+    ]
+
+
+def test_a_ranking_hint_is_a_closed_type():
+    hint = {"importanceScore": "low", "boost": 2, "@odata.type": "#x"}
+    assert faults_of(prop(rankingHint=hint), beta=True) == [
+        ("PropertyNotDeclared", "properties/0/rankingHint/boost")
     ]
 
 
@@ -399,6 +413,21 @@ def test_an_object_read_can_be_sent_back():
     after, faults = read_schema(document(*as_read), before)
     assert faults == []
     assert after == before
+
+
+def test_masked_labels_keep_their_order():
+    labels = ["title", "iconUrl", "url", "tags"]
+    before = canonical(prop(labels=labels, isRetrievable=True))
+    sentinel = "unknownFutureValue"
+    for masked, kept in (
+        (["title", sentinel, "url", sentinel], labels),
+        (["title", "UnknownFutureValue"], ["title", "iconUrl", "tags"]),
+        ([sentinel, sentinel, sentinel], ["iconUrl", "tags"]),
+    ):
+        sent = document(prop(labels=masked, isRetrievable=True))
+        after, faults = read_schema(sent, before)
+        assert faults == []
+        assert after["properties"][0]["labels"] == kept
 
 
 def test_the_sentinel_stands_for_nothing_on_a_property_without_masked_labels():

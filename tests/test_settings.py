@@ -172,7 +172,7 @@ def test_no_environment_is_needed(tmp_path):
         "s.EMBEDDED_DATABASE, s.DEBUG, s.TRUST_FORWARDED_HEADERS, s.PUBLIC_URL, "
         "s.OPERATION_DURATION, s.TOKEN_ISSUER, len(s.SECRET_KEY) >= 50, s.SECRET_KEY_GENERATED"
     )
-    assert shown(tmp_path, facts) == ("True False False  0 http://localhost:8000 True True")
+    assert shown(tmp_path, facts) == ("True False False  0  True True")
     data = tmp_path / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert stat.S_IMODE((data / "secret_key").stat().st_mode) == 0o600
@@ -261,6 +261,20 @@ def test_a_public_url_loses_its_slash_and_turns_on_what_https_needs(tmp_path):
     )
 
 
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8443", "[::1]:8443"])
+def test_this_machine_gets_no_hsts(tmp_path, host):
+    """A browser would remember it for every port of localhost, and for whatever else runs there."""
+    facts = "s.SECURE_HSTS_SECONDS, s.SESSION_COOKIE_SECURE"
+    assert shown(tmp_path, facts, PUBLIC_URL=f"https://{host}") == "0 True"
+
+
+def test_secure_cookies_have_names_of_their_own(tmp_path):
+    names = "s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME"
+    assert shown(tmp_path, names, SECURE_COOKIES="true") == (
+        "__Secure-sessionid __Secure-csrftoken"
+    )
+
+
 def test_forwarded_headers_are_trusted_only_when_told(tmp_path):
     facts = "getattr(s, 'USE_X_FORWARDED_HOST', False), getattr(s, 'SECURE_PROXY_SSL_HEADER', None)"
     assert shown(tmp_path, facts) == "False None"
@@ -277,6 +291,13 @@ def test_the_issuer_is_a_setting(tmp_path):
         PUBLIC_URL="https://c.example",
     )
     assert issuer == "https://id.example"
+
+
+def test_a_foreign_issuer(tmp_path):
+    facts = "s.FOREIGN_ISSUER, s.FOREIGN_AUDIENCE, s.FOREIGN_JWKS_URL"
+    assert shown(tmp_path, facts) == "[]"
+    audiences = shown(tmp_path, "s.FOREIGN_AUDIENCE", FOREIGN_AUDIENCE="api://a, b,")
+    assert audiences == "['api://a', 'b']"
 
 
 def test_the_database_is_private_in_a_folder_that_is_not(tmp_path):

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 
 from operations import tokens
-from operations.models import Application, SigningKey
+from operations.models import Application, Installation, SigningKey
 from tests.factories import COMMAND, make_application, make_connection
 from tests.graph import OWNED, READ_ALL, WRITE_ALL, GraphClient, assert_refused
 
@@ -86,6 +86,7 @@ def test_the_claims_of_an_application_token(application, settings):
         "tid": tenant,
         "azp": app_id,
         "appid": app_id,
+        "app_displayname": application.name,
         "azpacr": "1",
         "idtyp": "app",
         "sub": app_id,
@@ -119,8 +120,20 @@ def test_the_issuer_never_comes_from_the_host_header(application, settings):
         f"/{tokens.tenant_id()}/oauth2/v2.0/token", form, headers={"Host": "evil.example"}
     )
     claims = claims_of(response.json()["access_token"])
-    assert claims["iss"] == f"{settings.TOKEN_ISSUER}/{tokens.tenant_id()}/v2.0"
+    assert claims["iss"] == f"http://localhost:8000/{tokens.tenant_id()}/v2.0"
     assert "evil" not in json.dumps(claims)
+
+
+def test_without_a_setting_the_issuer_is_where_serve_was_last_started(application, settings):
+    settings.TOKEN_ISSUER = ""
+    before = tokens.issue_token(application)[0]
+    Installation.remember_address("https://127.0.0.1:8001")
+    after = tokens.issue_token(application)[0]
+    assert claims_of(after)["iss"] == f"https://127.0.0.1:8001/{tokens.tenant_id()}/v2.0"
+    assert accepted(before) and accepted(after)  # the key and the tenant id say whose they are
+    settings.TOKEN_ISSUER = "https://connectors.example"
+    refused(before, INVALID)  # here somebody has said what it must be
+    assert accepted(tokens.issue_token(application)[0])
 
 
 def test_two_tokens_are_never_the_same(application):
@@ -185,9 +198,17 @@ def test_another_audience(application, audience):
 
 
 @pytest.mark.parametrize(
-    "issuer", ["https://login.microsoftonline.com/common/v2.0", "", "http://localhost:8000"]
+    "issuer",
+    [
+        "https://login.microsoftonline.com/common/v2.0",
+        "",
+        "http://localhost:8000",
+        f"http://localhost:8000/{uuid.UUID(int=5)}/v2.0",
+    ],
 )
-def test_another_issuer(application, issuer):
+@pytest.mark.parametrize("setting", ["", "https://connectors.example"])
+def test_another_issuer(application, issuer, setting, settings):
+    settings.TOKEN_ISSUER = setting
     refused(forge(application, iss=issuer), INVALID)
 
 

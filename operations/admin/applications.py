@@ -26,6 +26,12 @@ class ApplicationForm(DomainForm):
         help_text="What its tokens may carry. A role that is taken away works no longer within "
         "seconds, also in tokens that are out already.",
     )
+    foreign_app_id = forms.UUIDField(
+        label="App id at another issuer",
+        required=False,
+        help_text="For an application whose tokens another issuer makes (FOREIGN_ISSUER). It gets "
+        "no secret here.",
+    )
     secret: str | None = None
 
     class Meta:
@@ -33,8 +39,17 @@ class ApplicationForm(DomainForm):
             "enabled": "Off: it gets no token, and the tokens it has work no longer.",
         }
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            del self.fields["foreign_app_id"]
+
     def apply(self) -> Application:
         if not self.instance.pk:
+            if app_id := self.cleaned_data["foreign_app_id"]:
+                return Application.objects.register_foreign(
+                    self.actor, self.cleaned_data["name"], self.cleaned_data["roles"], app_id
+                )
             application, self.secret = Application.objects.register(
                 self.actor, self.cleaned_data["name"], self.cleaned_data["roles"]
             )
@@ -140,7 +155,7 @@ class ApplicationAdmin(DomainAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Application | None = None) -> Any:
         if obj is None:
-            return [(None, {"fields": ("name", "roles")})]
+            return [(None, {"fields": ("name", "roles", "foreign_app_id")})]
         shown = ("name", "app_id", "enabled", "roles", "secrets_link", "created_at")
         return [(None, {"fields": shown})]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,14 @@ from django.urls import reverse
 from operations import provisioning
 from operations.admin.fields import AppIdsField, JsonObjectField, LinesField
 from operations.admin.guard import DomainAdmin, DomainForm
-from operations.errors import ItemNotFound
+from operations.connection_rules import (
+    read_activity_settings,
+    read_compliance_settings,
+    read_content_experiences,
+    read_open_configuration,
+    read_search_settings,
+)
+from operations.errors import Fault, ItemNotFound
 from operations.models import (
     Actor,
     Application,
@@ -30,8 +38,15 @@ from operations.models import (
     OperationStatus,
 )
 
-EXPERIENCES = ("search", "compliance")
 RECENT = 20
+#: Fields that hold a part of a connection, and the rules of that part, which are the API's too.
+RULES: dict[str, Callable[[object], tuple[Any, list[Fault]]]] = {
+    "open_configuration": read_open_configuration,
+    "activity_settings": read_activity_settings,
+    "search_settings": read_search_settings,
+    "compliance_settings": read_compliance_settings,
+    "enabled_content_experiences": read_content_experiences,
+}
 
 
 def settable(enum: type[GraphEnum], current: int | None) -> list[tuple[int, str]]:
@@ -52,14 +67,23 @@ class ConnectionForm(DomainForm):
         help_text="configuration.authorizedAppIds: client ids, one a line. Each may do all that "
         "the owner may.",
     )
+    open_configuration = JsonObjectField(
+        label="Other members of configuration",
+        help_text='configuration is an open type: {"member": …}, whatever its clients keep there.',
+    )
     activity_settings = JsonObjectField(
-        help_text='{"urlToItemResolvers": […]}: how addresses are matched to items.'
+        help_text='{"urlToItemResolvers": [{"@odata.type": '
+        '"#microsoft.graph.externalConnectors.itemIdResolver", "itemId": "{id}", "priority": 1, '
+        '"urlMatchInfo": {"baseUrls": ["https://…"], "urlPattern": "/(?<id>[0-9]+)"}}]}: how '
+        "addresses are matched to items."
     )
     search_settings = JsonObjectField(
-        help_text='{"searchResultTemplates": […]}, how results are shown.'
+        help_text='{"searchResultTemplates": [{"id": "…", "priority": 1, "layout": {"type": '
+        '"AdaptiveCard", …}, "rules": []}]}, two at most: how results are shown.'
     )
     compliance_settings = JsonObjectField(
-        help_text='{"eDiscoveryResultTemplates": […]}. Shown by beta only.'
+        help_text='{"eDiscoveryResultTemplates": […]}, templates likewise, with cards up to 1.2 '
+        "and without ${…}. Shown by beta only."
     )
 
     class Meta:
@@ -93,18 +117,23 @@ class ConnectionForm(DomainForm):
             raise ValidationError("No application with this client id is registered.")
         return app_id
 
-    def clean_enabled_content_experiences(self) -> str:
-        words = self.cleaned_data["enabled_content_experiences"].replace(",", " ").split()
-        if unknown := [word for word in words if word not in EXPERIENCES]:
-            raise ValidationError(
-                f"Unknown experience: {', '.join(unknown)}. They are: {', '.join(EXPERIENCES)}."
-            )
-        return ", ".join(dict.fromkeys(words))
+    def clean(self) -> dict[str, Any]:
+        """The rules of each part that was edited; what is stored already is nobody's fault here."""
+        cleaned = super().clean() or self.cleaned_data
+        for name, read in RULES.items():
+            if name in self.changed_data and cleaned.get(name) is not None:
+                value, faults = read(cleaned[name])
+                cleaned[name] = value
+                if faults:
+                    self.add_error(name, [fault.message for fault in faults])
+        return cleaned
 
     def apply(self) -> ExternalConnection:
         values = self.given()
         if "description" in values:
             values["description"] = values["description"] or None
+        if "open_configuration" in values:
+            values["open_configuration"] = values["open_configuration"] or {}
         if not self.instance.pk:
             return self._register(values)
         connection = ExternalConnection.objects.filter(pk=self.instance.pk).first()
@@ -205,7 +234,10 @@ class ConnectionAdmin(DomainAdmin):
         state = ("state",) if obj else ()  # a new connection is a draft
         fieldsets: list[tuple[str, dict[str, Any]]] = [
             ("Identity", {"fields": ("graph_id", "name", "description", *state)}),
-            ("Access", {"fields": ("owner_app_id", "authorized_app_ids")}),
+            (
+                "Access",
+                {"fields": ("owner_app_id", "authorized_app_ids", "open_configuration")},
+            ),
             ("Content", {"fields": ("content_category", "search_settings", "activity_settings")}),
             (
                 "Advanced",

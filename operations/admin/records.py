@@ -94,7 +94,7 @@ class SigningKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(Installation)
 class InstallationAdmin(ReadOnlyAdmin):
-    list_display = fields = ("tenant_id", "created_at")
+    list_display = fields = ("tenant_id", "address", "created_at")
 
 
 class OutcomeRuleForm(DomainForm):

@@ -8,23 +8,25 @@ from typing import Any
 
 from django.http import HttpResponse
 
-
-def content_type(metadata: str = "minimal") -> str:
-    return (
-        f"application/json;odata.metadata={metadata};odata.streaming=true;"
-        "IEEE754Compatible=false;charset=utf-8"
-    )
+CONTENT_TYPE = (
+    "application/json;odata.metadata=minimal;odata.streaming=true;"
+    "IEEE754Compatible=false;charset=utf-8"
+)
 
 
 def answer(
-    data: Any, status: int = 200, *, metadata: str = "minimal", headers: Mapping[str, str] = {}
+    data: Any,
+    status: int = 200,
+    *,
+    content_type: str = CONTENT_TYPE,
+    headers: Mapping[str, str] = {},
 ) -> HttpResponse:
     """``data`` as JSON. A text that UTF-8 cannot hold is escaped, so no answer fails on it."""
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return HttpResponse(
         text.encode("utf-8", "backslashreplace"),
         status=status,
-        content_type=content_type(metadata),
+        content_type=content_type,
         headers=dict(headers),
     )
 

@@ -11,7 +11,7 @@ import io
 import json
 import logging
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
@@ -19,7 +19,7 @@ from django.urls import Resolver404, resolve
 from rest_framework.request import Request
 
 from operations.api.errors import refusal
-from operations.api.paths import canonical_path, is_api_path
+from operations.api.paths import canonical_path, is_api_path, set_graph_headers
 from operations.api.representation import Json
 from operations.api.views import GraphViewSet
 from operations.errors import (
@@ -41,9 +41,10 @@ log = logging.getLogger(__name__)
 
 
 class BatchViewSet(GraphViewSet):
-    """The token is checked for the batch, roles and ownership for each part."""
+    """The token is checked for the batch; rate, roles and ownership for each part."""
 
     needs_role = False
+    counts = False
 
     def create(self, request: Request) -> HttpResponse:
         self.query_options()
@@ -70,7 +71,7 @@ class BatchViewSet(GraphViewSet):
             log.exception("Part %s of a batch broke.", part["id"])
             response = refusal(UnexpectedError(), inner)
         set_request_ids(inner, response)
-        response["OData-Version"] = "4.0"
+        set_graph_headers(response)
         return response
 
     def _respond(self, inner: HttpRequest, part: Json, statuses: dict[str, int]) -> HttpResponse:
@@ -102,6 +103,7 @@ class BatchViewSet(GraphViewSet):
             "wsgi.input": io.BytesIO(body),
         }
         inner = WSGIRequest(environ)
+        inner.batch_part = part["id"]  # type: ignore[attr-defined]
         outer_id: str = outer.client_request_id  # type: ignore[attr-defined]
         assign_request_ids(inner, headers.get("HTTP_CLIENT_REQUEST_ID", outer_id))
         return inner
@@ -112,7 +114,7 @@ class BatchViewSet(GraphViewSet):
             parsed = urlsplit(url)
         except ValueError:
             raise InvalidRequest([invalid("url", "must be a URL")]) from None
-        path = unquote(parsed.path)
+        path = parsed.path
         if parsed.netloc:
             if parsed.netloc != urlsplit(self.root.server).netloc:
                 raise InvalidRequest([invalid("url", "must be an address of this server")])

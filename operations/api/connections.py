@@ -7,36 +7,26 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import access, provisioning
-from operations.api import edm
 from operations.api.answers import empty
+from operations.api.entity_types import BETA_CONNECTION, CONNECTION
 from operations.api.reading import read_connection_update, read_new_connection
-from operations.api.representation import (
-    BETA_CONNECTION_MEMBERS,
-    CONNECTION_MEMBERS,
-    Json,
-    connection_json,
-)
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ExternalConnection
+from operations.odata.types import EntityType
 
 
 class ConnectionViewSet(GraphViewSet):
-    type_name = edm.CONNECTION.full_name
-
     @property
-    def members(self) -> tuple[str, ...]:  # type: ignore[override]
-        return BETA_CONNECTION_MEMBERS if self.root.beta else CONNECTION_MEMBERS
+    def entity_type(self) -> EntityType:  # type: ignore[override]
+        return BETA_CONNECTION if self.root.beta else CONNECTION
 
     def rows(self) -> QuerySet[ExternalConnection]:
         return access.visible_connections(self.caller)
 
-    def shape(self, connection: ExternalConnection) -> Json:
-        return connection_json(connection, self.root)
-
     def list(self, request: Request) -> HttpResponse:
         return self.collection(
             self.rows().prefetch_related("authorized_apps"),
-            self.shape,
+            self.render.connection,
             self.root.connections,
             f"{self.root.url}/{self.root.connections}",
         )
@@ -47,28 +37,53 @@ class ConnectionViewSet(GraphViewSet):
     def create(self, request: Request) -> HttpResponse:
         self.query_options()
         values = read_new_connection(self.body(), beta=self.root.beta)
-        connection = ExternalConnection.objects.register(self.actor, **values)
-        return self.entity(
-            self.shape(connection),
-            self.root.connections,
-            status=201,
-            headers={"Location": self.root.connection_url(connection.graph_id)},
-        )
+
+        def register() -> HttpResponse:
+            connection = ExternalConnection.objects.register(self.actor, **values)
+            address = self.root.connection_url(connection.graph_id)
+            return self._written(connection, status=201, headers={"Location": address})
+
+        return self.once(register)
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
-        select = self.query_options(ENTITY_OPTIONS).select
-        return self.entity(self.shape(connection), self.root.connections, select=select)
+        options = self.query_options(ENTITY_OPTIONS)
+        headers = {"ETag": connection.etag}
+        # the tag is the connection's own: it does not tell whether what is expanded has changed
+        unchanged = None if options.expand else self.not_modified(connection.etag, headers)
+        if unchanged:
+            return unchanged
+        [expanded] = self.expansion(options).members([connection])
+        return self.entity(
+            self.render.connection(connection, history=True) | expanded,
+            self.root.connections,
+            select=options.columns,
+            headers=headers,
+        )
 
     def partial_update(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
         self.query_options()
         values = read_connection_update(self.body(), beta=self.root.beta)
-        connection.revise(self.actor, **values)
-        return empty(204)
+        connection.revise(self.actor, only_if=self.only_if, **values)
+        return self._written(connection, status=204)
 
     def destroy(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
         self.query_options()
-        provisioning.request_deletion(connection, self.actor)
+        provisioning.request_deletion(connection, self.actor, only_if=self.only_if)
         return empty(202)
+
+    def _written(
+        self,
+        connection: ExternalConnection,
+        *,
+        status: int,
+        headers: dict[str, str] | None = None,
+    ) -> HttpResponse:
+        return self.written(
+            self.render.connection(connection),
+            self.root.connections,
+            status=status,
+            headers={"ETag": connection.etag, **(headers or {})},
+        )

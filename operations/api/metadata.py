@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from operations.api import edm
 from operations.api.edm.kinds import GRAPH, Container
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
+from operations.odata.types import EntityType
 
 EDMX = "http://docs.oasis-open.org/odata/ns/edmx"
 EDM = "http://docs.oasis-open.org/odata/ns/edm"
@@ -28,6 +29,7 @@ class MetadataViewSet(GraphViewSet):
 
     authentication_classes = []
     needs_role = False
+    counts = False
 
     def describe(self, request: Request) -> HttpResponse:
         """``/$metadata``: the data model as CSDL 4.0."""
@@ -56,12 +58,11 @@ class MetadataViewSet(GraphViewSet):
 class ExternalViewSet(GraphViewSet):
     """``/external``: a singleton without properties; its connections have a path of their own."""
 
-    type_name = edm.EXTERNAL.full_name
-    members = edm.EXTERNAL.members()
+    entity_type = EntityType(edm.EXTERNAL.full_name, edm.EXTERNAL.members(), is_collection=False)
 
     def retrieve(self, request: Request) -> HttpResponse:
-        select = self.query_options(ENTITY_OPTIONS).select
-        return self.entity({}, "external", select=select, entity=False)
+        columns = self.query_options(ENTITY_OPTIONS).columns
+        return self.entity({}, "external", select=columns, entity=False)
 
 
 @lru_cache(maxsize=2)

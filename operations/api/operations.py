@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations.api import edm
 from operations.api.answers import empty
+from operations.api.entity_types import OPERATION
 from operations.api.reading import read_new_operation, read_operation_update
-from operations.api.representation import OPERATION_MEMBERS, operation_json
+from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, ExternalConnection
@@ -20,11 +20,11 @@ NAVIGATION = "operations"
 
 
 class OperationViewSet(GraphViewSet):
-    type_name = edm.CONNECTION_OPERATION.full_name
-    members = OPERATION_MEMBERS
+    entity_type = OPERATION
 
     def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:
-        return ConnectionOperation.objects.filter(connection=connection)
+        rows = ConnectionOperation.objects.filter(connection=connection)
+        return rows.select_related("retry_of") if self.prefer.annotations else rows
 
     def find(self, connection_id: str, operation_id: str) -> ConnectionOperation:
         """Raises ItemNotFound; an operation's id is exact, its connection's is not."""
@@ -39,11 +39,16 @@ class OperationViewSet(GraphViewSet):
 
     def list(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
+
+        def shape(operation: ConnectionOperation) -> Json:
+            operation.connection = connection
+            return self.render.operation(operation)
+
         return self.collection(
             self.rows(connection),
-            operation_json,
+            shape,
             self.root.context_below(connection, NAVIGATION),
-            f"{self.root.url}/{self.root.connections}/{connection.graph_id}/{NAVIGATION}",
+            self.root.operations_url(connection),
             newest_first=True,
         )
 
@@ -54,46 +59,52 @@ class OperationViewSet(GraphViewSet):
         connection = self.find_connection(connection_id)
         self.query_options()
         values = read_new_operation(self.body())
-        operation = ConnectionOperation.objects.report(connection, self.actor, **values)
-        return self._entity(
-            operation,
-            status=201,
-            headers={"Location": self.root.operation_url(connection, operation.graph_id)},
-        )
+
+        def report() -> HttpResponse:
+            operation = ConnectionOperation.objects.report(connection, self.actor, **values)
+            address = self.root.operation_url(connection, operation.graph_id)
+            return self._written(operation, status=201, headers={"Location": address})
+
+        return self.once(report)
 
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
-        select = self.query_options(ENTITY_OPTIONS).select
-        waiting = operation.is_workers and not operation.is_terminal
-        retry_after = {"Retry-After": str(settings.OPERATION_RETRY_AFTER)} if waiting else None
-        return self._entity(operation, select=select, headers=retry_after)
+        options = self.query_options(ENTITY_OPTIONS)
+        headers = {"ETag": operation.etag}
+        if operation.is_workers and not operation.is_terminal:
+            headers["Retry-After"] = str(settings.OPERATION_RETRY_AFTER)
+        return self.not_modified(operation.etag, headers) or self.entity(
+            self.render.operation(operation, history=True),
+            self.root.context_below(operation.connection, NAVIGATION),
+            select=options.columns,
+            headers=headers,
+        )
 
     def partial_update(
         self, request: Request, connection_id: str, operation_id: str
     ) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
         self.query_options()
-        operation.move(self.actor, **read_operation_update(self.body()))
-        return self._entity(operation)
+        values = read_operation_update(self.body())
+        operation.move(self.actor, only_if=self.only_if, **values)
+        return self._written(operation, status=200)
 
     def destroy(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
         operation = self.find(connection_id, operation_id)
         self.query_options()
-        operation.remove(self.actor)
+        operation.remove(self.actor, only_if=self.only_if)
         return empty(204)
 
-    def _entity(
+    def _written(
         self,
         operation: ConnectionOperation,
         *,
-        select: tuple[str, ...] = (),
-        status: int = 200,
+        status: int,
         headers: dict[str, str] | None = None,
     ) -> HttpResponse:
-        return self.entity(
-            operation_json(operation),
+        return self.written(
+            self.render.operation(operation),
             self.root.context_below(operation.connection, NAVIGATION),
-            select=select,
             status=status,
-            headers=headers,
+            headers={"ETag": operation.etag, **(headers or {})},
         )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import uuid
-from typing import Any
+from collections.abc import Callable
 
 from operations.api.representation import (
     BETA_CONNECTION_MEMBERS,
     CONNECTION_MEMBERS,
     OPERATION_MEMBERS,
     Json,
+)
+from operations.connection_rules import (
+    read_activity_settings,
+    read_compliance_settings,
+    read_configuration,
+    read_content_experiences,
+    read_search_settings,
 )
 from operations.errors import Fault, InvalidRequest, invalid, required, undeclared
 from operations.models import KEEP, ContentCategory, GraphEnum, OperationStatus
@@ -18,23 +24,27 @@ from operations.models.operation import operation_id_fault
 from operations.public_error import parse_public_error
 from operations.schema_rules import SENTINEL
 
-CONTENT_EXPERIENCES = {"search": "search", "compliance": "compliance"}
-#: Navigation properties: declared, but not set through the connection's own body.
+#: Navigation properties of a connection: declared, and never set through its own body.
 NAVIGATION = ("operations", "items", "groups", "schema", "quota")
+#: The parts of a connection whose rules are one function: their column, and that function.
+SETTINGS: dict[str, tuple[str, Callable[[object], tuple[Json, list[Fault]]]]] = {
+    "activitySettings": ("activity_settings", read_activity_settings),
+    "searchSettings": ("search_settings", read_search_settings),
+    "complianceSettings": ("compliance_settings", read_compliance_settings),
+}
 
 
 class _Reader:
     """Collects faults while members are read; ``done`` raises them all together."""
 
-    def __init__(self, document: Json, declared: tuple[str, ...]):
+    def __init__(self, document: Json, declared: tuple[str, ...], ignored: tuple[str, ...] = ()):
+        """``ignored``: members that may be there and that nobody reads."""
         self.document = document
-        self.faults: list[Fault] = []
-        for member, value in document.items():
-            if member in declared or "@" in member:
-                continue
-            if member in NAVIGATION and not value:
-                continue  # generic OData clients send every member they know, as null
-            self.faults.append(undeclared(member))
+        self.faults = [
+            undeclared(member)
+            for member in document
+            if member not in declared and member not in ignored and "@" not in member
+        ]
 
     def given(self, member: str) -> bool:
         return member in self.document
@@ -54,13 +64,6 @@ class _Reader:
         else:
             return value
         return None
-
-    def complex(self, member: str) -> Json | None:
-        value = self.document.get(member)
-        if value is not None and not isinstance(value, dict):
-            self.faults.append(invalid(member, "must be an object"))
-            return None
-        return value
 
     def enum(self, member: str, kind: type[GraphEnum]) -> GraphEnum | None:
         """The member of an enumeration; ``unknownFutureValue`` is the caller's to deal with."""
@@ -126,15 +129,20 @@ def _read_error(reader: _Reader) -> Json | None:
 def read_new_connection(document: Json, *, beta: bool) -> Json:
     """Keyword arguments for ``ExternalConnection.objects.register``; null is absent."""
     reader = _connection_reader(document, beta)
+    reader.faults += [
+        invalid(member, "cannot be given with a new connection: it has an address of its own")
+        for member in NAVIGATION
+        if document.get(member)
+    ]
     graph_id = reader.text("id")
-    if not reader.given("id") or document["id"] is None:
+    if document.get("id") is None:
         reader.faults.append(required("id"))
     elif graph_id is not None and (fault := connection_id_fault(graph_id)):
         reader.faults.append(fault)
     if document.get("name") is None:
         reader.faults.append(required("name"))
     present = {key: value for key, value in document.items() if value is not None}
-    values = _connection_values(reader, present, beta)
+    values = _connection_values(reader, present, beta, creating=True)
     reader.done()
     return {"graph_id": graph_id, **values}
 
@@ -142,23 +150,26 @@ def read_new_connection(document: Json, *, beta: bool) -> Json:
 def read_connection_update(document: Json, *, beta: bool) -> Json:
     """Keyword arguments for ``ExternalConnection.revise``.
 
-    ``id`` and ``state`` are ignored, as OData says of keys and computed properties. Null clears
-    an optional member and is refused for one that must have a value.
+    ``id`` and ``state`` are ignored, as OData says of keys and computed properties. So is what
+    ``$expand`` put into an object that was read: related entities change at their own addresses.
+    Null clears an optional member and is refused for one that must have a value; the sentinel of
+    an enumeration is as good as absent (graph-contract 2.7).
     """
     reader = _connection_reader(document, beta)
     for member in ("name", "contentCategory"):
         if reader.given(member) and document[member] is None:
             reader.faults.append(invalid(member, "must not be null"))
-    values = _connection_values(reader, document, beta)
+    values = _connection_values(reader, document, beta, creating=False)
     reader.done()
     return values
 
 
 def _connection_reader(document: Json, beta: bool) -> _Reader:
-    return _Reader(document, BETA_CONNECTION_MEMBERS if beta else CONNECTION_MEMBERS)
+    declared = BETA_CONNECTION_MEMBERS if beta else CONNECTION_MEMBERS
+    return _Reader(document, declared, ignored=NAVIGATION)
 
 
-def _connection_values(reader: _Reader, present: Json, beta: bool) -> Json:
+def _connection_values(reader: _Reader, present: Json, beta: bool, *, creating: bool) -> Json:
     values: Json = {}
     if "name" in present:
         values["name"] = reader.text("name", maximum=MAX_NAME, blank=False)
@@ -167,61 +178,33 @@ def _connection_values(reader: _Reader, present: Json, beta: bool) -> Json:
     if "connectorId" in present:
         values["connector_id"] = reader.text("connectorId", maximum=128) or ""
     if "configuration" in present:
-        values["authorized_app_ids"] = _read_configuration(reader)
+        sent = present["configuration"]
+        app_ids, members, faults = read_configuration({} if sent is None else sent)
+        values |= {"authorized_app_ids": app_ids, "open_configuration": members}
+        reader.faults += faults
     if "contentCategory" in present:
         category = reader.enum("contentCategory", ContentCategory)
-        if category == ContentCategory.UNKNOWN_FUTURE_VALUE:
+        if category != ContentCategory.UNKNOWN_FUTURE_VALUE:
+            values["content_category"] = category
+        elif creating:
             reader.refuse_sentinel("contentCategory")
-        values["content_category"] = category
-    for member, field in (
-        ("activitySettings", "activity_settings"),
-        ("searchSettings", "search_settings"),
-        ("complianceSettings", "compliance_settings"),
-    ):
-        if member in present:
-            values[field] = reader.complex(member)
+    for member, (column, read) in SETTINGS.items():
+        if member in present and (beta or member in CONNECTION_MEMBERS):
+            sent = present[member]
+            values[column], faults = (None, []) if sent is None else read(sent)
+            reader.faults += faults
     if beta and "enabledContentExperiences" in present:
-        values["enabled_content_experiences"] = _read_experiences(reader)
+        sent = present["enabledContentExperiences"]
+        if not _holds_sentinel(sent):
+            experiences, faults = read_content_experiences("" if sent is None else sent)
+            values["enabled_content_experiences"] = experiences
+            reader.faults += faults
+        elif creating:
+            reader.refuse_sentinel("enabledContentExperiences")
     return values
 
 
-def _read_configuration(reader: _Reader) -> list[uuid.UUID]:
-    configuration = reader.complex("configuration") or {}
-    for member in configuration:
-        # authorizedApps is the older twin that Graph still shows: what is read can be sent back
-        if member not in ("authorizedAppIds", "authorizedApps") and "@" not in member:
-            reader.faults.append(undeclared(f"configuration/{member}"))
-    app_ids = configuration.get("authorizedAppIds") or []
-    where = "configuration/authorizedAppIds"
-    if not isinstance(app_ids, list):
-        reader.faults.append(invalid(where, "must be a collection"))
-        return []
-    result = []
-    for index, app_id in enumerate(app_ids):
-        try:
-            result.append(_guid(app_id))
-        except ValueError:
-            reader.faults.append(
-                invalid(f"{where}/{index}", "must be an application (client) id, a GUID")
-            )
-    return result
-
-
-def _guid(text: Any) -> uuid.UUID:
-    if not isinstance(text, str) or len(text) != 36:
-        raise ValueError
-    return uuid.UUID(text)
-
-
-def _read_experiences(reader: _Reader) -> str:
-    text = reader.text("enabledContentExperiences") or ""
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    known = [CONTENT_EXPERIENCES.get(name.casefold()) for name in names]
-    if None in known:
-        reader.faults.append(
-            invalid(
-                "enabledContentExperiences",
-                f"must be a comma-separated list of {', '.join(CONTENT_EXPERIENCES)}",
-            )
-        )
-    return ", ".join(dict.fromkeys(name for name in known if name))
+def _holds_sentinel(flags: object) -> bool:
+    """Whether flags in a text have the one that stands for all of later versions."""
+    words = flags.split(",") if isinstance(flags, str) else []
+    return SENTINEL.casefold() in (word.strip().casefold() for word in words)

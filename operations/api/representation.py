@@ -26,7 +26,6 @@ Json = dict[str, Any]
 OPERATION_MEMBERS = edm.CONNECTION_OPERATION.members()
 CONNECTION_MEMBERS = edm.CONNECTION.members()
 BETA_CONNECTION_MEMBERS = edm.CONNECTION.members(beta=True)
-SCHEMA_MEMBERS = edm.SCHEMA.members()
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,10 @@ class Root:
         Location that contains ``/operations/`` and wait for it to end."""
         return f"{self.connection_url(connection.graph_id)}/operations('{graph_id}')"
 
+    def operations_url(self, connection: ExternalConnection) -> str:
+        """The collection, as next links have it."""
+        return f"{self.url}/{self.connections}/{connection.graph_id}/operations"
+
     def long_running_url(self, operation: ConnectionOperation) -> str:
         """The Location of a 202: always under /external and with keys as segments, as Graph's."""
         connection_id = operation.connection.graph_id
@@ -86,7 +89,8 @@ def connection_json(connection: ExternalConnection, root: Root) -> Json:
         "description": connection.description,
         "state": ConnectionState(connection.state).word,
         "configuration": {
-            "authorizedAppIds": [str(app_id) for app_id in connection.authorized_app_ids]
+            "authorizedAppIds": [str(app_id) for app_id in connection.authorized_app_ids],
+            **connection.open_configuration,
         },
         "activitySettings": connection.activity_settings,
         "searchSettings": connection.search_settings,
@@ -130,5 +134,12 @@ def _property_json(prop: Json, *, beta: bool, unmask: bool) -> Json:
 
 
 def pick(document: Json, select: Sequence[str]) -> Json:
-    """Only the selected members, in the entity's own order."""
-    return {key: value for key, value in document.items() if not select or key in select}
+    """Only the selected members and the annotations, in the entity's own order.
+
+    Expanded members (``operations()``, with ``operations@odata.nextLink`` and the like) stay
+    whatever is selected; where nothing else is named, so does all the rest.
+    """
+    if all(column.endswith(")") for column in select):
+        return document
+    names = {"", *(column.partition("(")[0] for column in select)}
+    return {key: value for key, value in document.items() if key.partition("@")[0] in names}

@@ -7,41 +7,43 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import provisioning
-from operations.api import edm
 from operations.api.answers import empty
-from operations.api.representation import SCHEMA_MEMBERS, schema_json
+from operations.api.entity_types import SCHEMA
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
-
-UNMASK = "include-unknown-enum-members"
+from operations.models import ExternalConnection
 
 
 class SchemaViewSet(GraphViewSet):
-    type_name = edm.SCHEMA.full_name
-    members = SCHEMA_MEMBERS
+    entity_type = SCHEMA
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         """The schema in force, or the one whose first registration is running."""
         connection = self.find_connection(connection_id)
-        select = self.query_options(ENTITY_OPTIONS).select
-        document = provisioning.readable_schema(connection)
-        if document is None:
+        options = self.query_options(ENTITY_OPTIONS)
+        schema = provisioning.readable_schema(connection)
+        if schema is None:
             raise ItemNotFound("Schema")
-        unmask = UNMASK in request.META.get("HTTP_PREFER", "").lower()
-        return self.entity(
-            schema_json(document, self.root, unmask=unmask),
+        headers = {"ETag": schema.etag}
+        return self.not_modified(schema.etag, headers) or self.entity(
+            self.render.schema(schema, connection),
             self.root.context_below(connection, "schema"),
-            select=select,
-            headers={"Preference-Applied": UNMASK} if unmask else None,
+            select=options.columns,
+            headers=headers,
         )
 
     def register(self, request: Request, connection_id: str) -> HttpResponse:
         """PATCH, and the POST of older programs: 202, and the operation to poll."""
         connection = self.find_connection(connection_id)
         self.query_options()
+        return self.once(lambda: self._register(connection))
+
+    def _register(self, connection: ExternalConnection) -> HttpResponse:
         operation = provisioning.request_registration(
-            connection, self.body(), self.actor, beta=self.root.beta
+            connection, self.body(), self.actor, beta=self.root.beta, only_if=self.only_if
         )
+        if self.prefer.respond_async:
+            self.prefer.apply("respond-async")
         return empty(
             202,
             headers={

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import include, path
+from django.urls import include, path, register_converter
 
 from operations.api import docs, token_endpoint
 from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
 from operations.api.metadata import ExternalViewSet, MetadataViewSet
 from operations.api.operations import OperationViewSet
+from operations.api.paths import KeyConverter
 from operations.api.schema import SchemaViewSet
 from operations.api.unknown import UnknownPathViewSet
+
+register_converter(KeyConverter, "key")
 
 ANYTHING = dict.fromkeys(UnknownPathViewSet.http_method_names, "refuse")
 
@@ -33,17 +36,17 @@ graph = [
     path("connections", connections(get="list", post="create")),
     path("connections/$count", connections(get="count")),
     path(
-        "connections/<connection_id>",
+        "connections/<key:connection_id>",
         connections(get="retrieve", patch="partial_update", delete="destroy"),
     ),
     path(
-        "connections/<connection_id>/schema",
+        "connections/<key:connection_id>/schema",
         schema(get="retrieve", patch="register", post="register"),
     ),
-    path("connections/<connection_id>/operations", operations(get="list", post="create")),
-    path("connections/<connection_id>/operations/$count", operations(get="count")),
+    path("connections/<key:connection_id>/operations", operations(get="list", post="create")),
+    path("connections/<key:connection_id>/operations/$count", operations(get="count")),
     path(
-        "connections/<connection_id>/operations/<operation_id>",
+        "connections/<key:connection_id>/operations/<key:operation_id>",
         operations(get="retrieve", patch="partial_update", delete="destroy"),
     ),
 ]

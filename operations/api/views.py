@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar
 
 from django.conf import settings
@@ -14,19 +16,36 @@ from rest_framework.viewsets import ViewSet
 
 from operations import access
 from operations.access import Caller
-from operations.api.answers import answer
+from operations.api.answers import answer, empty
 from operations.api.auth import BearerAuthentication
 from operations.api.body import read_object
+from operations.api.conditions import narrowed
+from operations.api.control import Format, Level, int64_as_text
 from operations.api.errors import exception_handler
+from operations.api.expanding import Expansion
 from operations.api.paths import base_url
-from operations.api.query import page
+from operations.api.preferences import Preferences
+from operations.api.query import page, page_size
+from operations.api.rendering import Rendering
+from operations.api.replay import once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
-from operations.models import Actor, ExternalConnection
-from operations.odata import QueryOptions, read_options
+from operations.models import Actor, ExternalConnection, RequestCount
+from operations.odata.options import QueryOptions, read_options
+from operations.odata.types import EntityType
+from operations.preconditions import ALWAYS, Precondition
 
-COLLECTION_OPTIONS = ("$select", "$top", "$skip", "$count", "$skiptoken")
-ENTITY_OPTIONS = ("$select",)
+ENTITY_OPTIONS = ("$select", "$expand")
+COLLECTION_OPTIONS = (
+    *ENTITY_OPTIONS,
+    "$filter",
+    "$orderby",
+    "$top",
+    "$skip",
+    "$count",
+    "$skiptoken",
+)
+COUNT_OPTIONS = ("$filter",)
 
 
 class AnyMediaType(BaseContentNegotiation):
@@ -40,17 +59,18 @@ class AnyMediaType(BaseContentNegotiation):
 
 
 class GraphViewSet(ViewSet):
-    """Checks the token, then that the method exists, then the role; the rest is the resource's."""
+    """Checks the token, the rate, that the method exists, the role; the rest is the resource's."""
 
     authentication_classes = [BearerAuthentication]
     permission_classes = []
     content_negotiation_class = AnyMediaType
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     metadata_class = None
-    type_name: ClassVar[str] = ""
-    members: ClassVar[tuple[str, ...]] = ()
+    entity_type = EntityType()
     needs_role: ClassVar[bool] = True
+    counts: ClassVar[bool] = True
     root: Root
+    _body: Json | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.root = Root(base_url(request), kwargs.pop("version"), kwargs.pop("external"))
@@ -58,6 +78,8 @@ class GraphViewSet(ViewSet):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
+        if self.counts:
+            RequestCount.objects.add(self.caller.app_id)
         if self.action is None:
             raise MethodNotAllowed
         if self.needs_role:
@@ -87,8 +109,10 @@ class GraphViewSet(ViewSet):
         return access.find_connection(self.caller, graph_id, to_write=not self.reads)
 
     def body(self) -> Json:
-        """The request's JSON object."""
-        return read_object(self.request._request)
+        """The request's JSON object, read once."""
+        if self._body is None:
+            self._body = read_object(self.request._request)
+        return self._body
 
     def pairs(self) -> list[tuple[str, str]]:
         return [
@@ -97,19 +121,42 @@ class GraphViewSet(ViewSet):
 
     def query_options(self, allowed: tuple[str, ...] = ()) -> QueryOptions:
         """The query options; refuses every one that is not in ``allowed``."""
-        return read_options(
+        entity = self.entity_type
+        if not entity.navigations:
+            allowed = tuple(name for name in allowed if name != "$expand")
+        options = read_options(
             self.pairs(),
+            entity,
             allowed=allowed,
-            members=self.members,
-            type_name=self.type_name,
             max_page_size=settings.MAX_PAGE_SIZE,
+            unmask=self.prefer.unknown_enum_members,
         )
+        if options.format:  # OData: it stands in the Accept header's place
+            self.format = Format.read(options.format)
+        return options
+
+    def expansion(self, options: QueryOptions) -> Expansion:
+        return Expansion(self.render, options)
+
+    @cached_property
+    def prefer(self) -> Preferences:
+        return Preferences.read(self.request.META.get("HTTP_PREFER", ""))
+
+    @cached_property
+    def format(self) -> Format:
+        return Format.read(self.request.META.get("HTTP_ACCEPT", ""))
 
     @property
-    def metadata(self) -> str:
-        """``none`` when the caller's Accept asks for no control information, else ``minimal``."""
-        accept = self.request.META.get("HTTP_ACCEPT", "").replace(" ", "").lower()
-        return "none" if "odata.metadata=none" in accept else "minimal"
+    def render(self) -> Rendering:
+        return Rendering(self.root, self.format, self.prefer)
+
+    @cached_property
+    def only_if(self) -> Precondition:
+        """What ``If-Match`` and ``If-None-Match`` say."""
+        headers = self.request.META
+        if "HTTP_IF_MATCH" not in headers and "HTTP_IF_NONE_MATCH" not in headers:
+            return ALWAYS
+        return Precondition.of(headers.get("HTTP_IF_MATCH"), headers.get("HTTP_IF_NONE_MATCH"))
 
     def entity(
         self,
@@ -125,10 +172,54 @@ class GraphViewSet(ViewSet):
         body = {"@odata.context": self.root.context(path, select, entity=entity)}
         return self.answer(body | pick(document, select), status, headers or {})
 
+    def not_modified(self, etag: str, headers: dict[str, str]) -> HttpResponse | None:
+        """The 304 for a caller who has this already, None for the others.
+
+        Raises PreconditionFailed for one whose ``If-Match`` names something else.
+        """
+        if self.only_if is ALWAYS:
+            return None
+        self.only_if.check(etag, reading=True)
+        return empty(304, headers=headers) if self.only_if.has_seen(etag) else None
+
+    def once(self, make: Callable[[], HttpResponse]) -> HttpResponse:
+        """Make something, but not twice for a request that comes twice."""
+
+        def make_and_tell() -> HttpResponse:
+            return self._tell_preferences(make())
+
+        return once(self.request._request, self.caller, self.body(), make_and_tell)
+
+    def written(
+        self, document: Json, path: str, *, status: int, headers: dict[str, str]
+    ) -> HttpResponse:
+        """The answer to a create or an update: the entity, or none of it for ``return=minimal``.
+
+        ``status`` is what the call answers by itself; a 204 becomes a 200 for
+        ``return=representation``.
+        """
+        wanted = self.prefer.answer_size
+        if wanted:
+            self.prefer.apply(f"return={wanted}")
+        if wanted == "minimal" or (status == 204 and wanted != "representation"):
+            if "Location" in headers:
+                headers["OData-EntityId"] = headers["Location"]
+            return empty(204, headers=headers)
+        return self.entity(document, path, status=200 if status == 204 else status, headers=headers)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        response = super().finalize_response(request, response, *args, **kwargs)
+        return self._tell_preferences(response)
+
+    def _tell_preferences(self, response: Any) -> Any:
+        if self.prefer.applied and response.status_code < 400:
+            response["Preference-Applied"] = ", ".join(self.prefer.applied)
+        return response
+
     def collection(
         self,
         rows: QuerySet[Any],
-        shape: Any,
+        shape: Callable[[Any], Json],
         path: str,
         address: str,
         *,
@@ -136,26 +227,33 @@ class GraphViewSet(ViewSet):
     ) -> HttpResponse:
         """One page of a collection."""
         options = self.query_options(COLLECTION_OPTIONS)
+        preferred = self.prefer.max_page_size
+        if preferred is not None:
+            self.prefer.apply(f"odata.maxpagesize={min(preferred, settings.MAX_PAGE_SIZE)}")
         return self.answer(
             page(
                 rows,
                 options,
+                size=page_size(options, preferred),
                 shape=shape,
-                context=self.root.context(path, options.select, entity=False),
+                expand=self.expansion(options).members,
+                context=self.root.context(path, options.columns, entity=False),
                 address=address,
-                pairs=self.pairs(),
                 newest_first=newest_first,
             )
         )
 
     def count_of(self, rows: QuerySet[Any]) -> HttpResponse:
         """``/$count``: a bare number as text."""
-        self.query_options()
-        return HttpResponse(str(rows.count()), content_type="text/plain;charset=utf-8")
+        options = self.query_options(COUNT_OPTIONS)
+        number = narrowed(rows, options.filter).count()
+        return HttpResponse(str(number), content_type="text/plain;charset=utf-8")
 
     def answer(
         self, data: Json, status: int = 200, headers: dict[str, str] | None = None
     ) -> HttpResponse:
-        if self.metadata == "none":
+        if self.format.level == Level.NONE:
             data.pop("@odata.context", None)
-        return answer(data, status, metadata=self.metadata, headers=headers or {})
+        if self.format.int64_as_text:
+            int64_as_text(data)
+        return answer(data, status, content_type=self.format.content_type, headers=headers or {})

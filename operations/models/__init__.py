@@ -8,7 +8,9 @@ from operations.models.installation import Installation, SigningKey
 from operations.models.moves import KEEP, Kind, Triage
 from operations.models.operation import ConnectionOperation
 from operations.models.outcome_rule import OutcomeRule
+from operations.models.replay import Replay
 from operations.models.schema import Schema
+from operations.models.throttle import RequestCount
 
 __all__ = [
     "KEEP",
@@ -30,6 +32,8 @@ __all__ = [
     "Kind",
     "OperationStatus",
     "OutcomeRule",
+    "Replay",
+    "RequestCount",
     "Schema",
     "SigningKey",
     "Triage",

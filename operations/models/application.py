@@ -45,18 +45,31 @@ class ApplicationManager(models.Manager["Application"]):
 
         Raises ValidationError for a blank name or an unknown role.
         """
-        application = Application(name=name, roles=list(roles))
-        application.full_clean()
         with transaction.atomic():
-            application.save()
-            Change.record(
-                actor,
-                Action.APPLICATION_CREATED,
-                subject=str(application),
-                after=application.snapshot(),
-            )
+            application = self._create(actor, Application(name=name, roles=list(roles)))
             secret = application.create_secret(actor)
         return application, secret
+
+    def register_foreign(
+        self, actor: Actor, name: str, roles: Sequence[str], app_id: uuid.UUID
+    ) -> Application:
+        """Create an application that another issuer signs in, under its id there. No secret.
+
+        Raises ValidationError for a blank name, an unknown role or an id that is taken.
+        """
+        with transaction.atomic():
+            return self._create(actor, Application(name=name, roles=list(roles), app_id=app_id))
+
+    def _create(self, actor: Actor, application: Application) -> Application:
+        application.full_clean()
+        application.save()
+        Change.record(
+            actor,
+            Action.APPLICATION_CREATED,
+            subject=str(application),
+            after=application.snapshot(),
+        )
+        return application
 
 
 class Application(models.Model):

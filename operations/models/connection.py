@@ -25,6 +25,7 @@ from operations.models.change import Action, Actor, Change
 from operations.models.enums import ConnectionState, ContentCategory
 from operations.models.moves import same_json
 from operations.models.races import once_more
+from operations.preconditions import ALWAYS, Precondition, weak_tag
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
@@ -136,6 +137,8 @@ class ExternalConnection(models.Model):
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - Graph tells null from ""
     state = models.SmallIntegerField(choices=ConnectionState, default=ConnectionState.DRAFT)
     owner_app_id = models.UUIDField("owner application", null=True, blank=True, db_index=True)
+    # configuration is an open type: its undeclared members
+    open_configuration = models.JSONField("other members", default=dict, blank=True)
     activity_settings = models.JSONField(null=True, blank=True)
     search_settings = models.JSONField(null=True, blank=True)
     compliance_settings = models.JSONField(null=True, blank=True)
@@ -203,6 +206,11 @@ class ExternalConnection(models.Model):
         """The latest registered version, None before the first."""
         return self.schemas.order_by("-version").first()
 
+    @property
+    def etag(self) -> str:
+        """The weak tag of the connection as it is now."""
+        return weak_tag(self.pk, self.state, self.changed_at)
+
     def snapshot(self) -> dict[str, Any]:
         """What a Change keeps of a connection: the members that someone can set, and the state."""
         return {
@@ -211,6 +219,7 @@ class ExternalConnection(models.Model):
             "state": ConnectionState(self.state).word,
             "ownerAppId": str(self.owner_app_id) if self.owner_app_id else None,
             "authorizedAppIds": [str(app_id) for app_id in self.authorized_app_ids],
+            "openConfiguration": self.open_configuration,
             "activitySettings": self.activity_settings,
             "searchSettings": self.search_settings,
             "complianceSettings": self.compliance_settings,
@@ -220,19 +229,26 @@ class ExternalConnection(models.Model):
         }
 
     def revise(
-        self, actor: Actor, *, authorized_app_ids: Sequence[UUID] | None = None, **values: Any
+        self,
+        actor: Actor,
+        *,
+        authorized_app_ids: Sequence[UUID] | None = None,
+        only_if: Precondition = ALWAYS,
+        **values: Any,
     ) -> bool:
         """Set the members given, leave the others. Returns whether anything changed.
 
         Raises InvalidStateTransition for an obsolete connection (graph-contract 2.3: it can only
         be read and deleted), unless ``state`` takes it out of that state, which only an
-        administrator does; ItemNotFound when it was deleted meanwhile.
+        administrator does; ItemNotFound when it was deleted meanwhile; PreconditionFailed when it
+        is not what ``only_if`` names.
         """
         with transaction.atomic():
             alive = type(self).objects.alive().select_for_update(no_key=True)
             current = alive.filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("Connection")
+            only_if.check(current.etag)
             stays = values.get("state", current.state) == ConnectionState.OBSOLETE
             if current.state == ConnectionState.OBSOLETE and stays:
                 raise InvalidStateTransition(

@@ -13,6 +13,9 @@ class Installation(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
     tenant_id = models.UUIDField(default=uuid.uuid4, editable=False)
+    #: Where ``serve`` answered when it was last started; what ``iss`` begins with if no setting
+    #: says so. Kept here, because another process, such as ``issue_token``, cannot know it.
+    address = models.CharField(max_length=300, default="http://localhost:8000", editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -26,6 +29,10 @@ class Installation(models.Model):
     @classmethod
     def current(cls) -> Installation:
         return cls.objects.get_or_create(id=1)[0]
+
+    @classmethod
+    def remember_address(cls, address: str) -> None:
+        cls.objects.update_or_create(id=1, defaults={"address": address})
 
 
 class SigningKey(models.Model):

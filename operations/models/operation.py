@@ -41,6 +41,7 @@ from operations.models.moves import (
     same_json,
 )
 from operations.models.races import once_more
+from operations.preconditions import ALWAYS, Precondition, weak_tag
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
@@ -307,6 +308,11 @@ class ConnectionOperation(models.Model):
         """The schema version that this operation brought into force."""
         return getattr(self, "registered_schema", None)
 
+    @property
+    def etag(self) -> str:
+        """The weak tag of the operation as it is now."""
+        return weak_tag(self.pk, self.status, self.changed_at)
+
     def snapshot(self) -> dict[str, Any]:
         """What a Change keeps of an operation: the members that can change."""
         return {"status": OperationStatus(self.status).word, "error": self.error}
@@ -322,6 +328,7 @@ class ConnectionOperation(models.Model):
         status: OperationStatus | None = None,
         error: dict[str, Any] | None | Keep = KEEP,
         note: str = "",
+        only_if: Precondition = ALWAYS,
     ) -> bool:
         """Move to ``status`` (None: stay) and give the error (KEEP: none was sent).
 
@@ -329,12 +336,14 @@ class ConnectionOperation(models.Model):
         Raises InvalidRequest for an error without ``failed``; InvalidStateTransition for a move
         that MOVES does not have or an error that is already fixed; OperationInProgress for an
         unfinished operation of our worker (by hand it may be failed, never completed);
-        ItemNotFound when it was deleted meanwhile. Whoever comes second gets the named refusal.
+        ItemNotFound when it was deleted meanwhile; PreconditionFailed when it is not what
+        ``only_if`` names. Whoever comes second gets the named refusal.
         """
         with transaction.atomic():
             current = type(self).objects.select_for_update().filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("ConnectionOperation")
+            only_if.check(current.etag)
             current.connection = self.connection
             changed = current._apply_move(actor, status, error, note)
         if changed:
@@ -459,13 +468,14 @@ class ConnectionOperation(models.Model):
             raise ItemNotFound("ConnectionOperation") from None
         return bool(updated)
 
-    def remove(self, actor: Actor) -> None:
+    def remove(self, actor: Actor, *, only_if: Precondition = ALWAYS) -> None:
         """Delete it. Raises OperationInProgress while our worker has not finished it, ItemNotFound
-        when it is gone already."""
+        when it is gone already, PreconditionFailed when it is not what ``only_if`` names."""
         with transaction.atomic():
             current = type(self).objects.select_for_update().filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("ConnectionOperation")
+            only_if.check(current.etag)
             if current.is_workers and not current.is_terminal:
                 raise OperationInProgress(
                     f"Operation '{self.graph_id}' is run by the worker and is not finished. It "

@@ -172,6 +172,9 @@ class Model:
             if not isinstance(kind, EnumType):
                 yield kind
 
+    def named(self, full_name: str) -> EnumType | ComplexType | EntityType | None:
+        return next((kind for kind in self.types if kind.full_name == full_name), None)
+
     def derived(self, base: ComplexType) -> list[ComplexType]:
         """The types that stand in for an abstract one, or the type itself."""
         return [

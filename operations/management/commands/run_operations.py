@@ -17,9 +17,13 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from connectors_admin.processes import end_with_parent
 from operations import provisioning
+from operations.models import Replay
 from operations.provisioning import Claim
 
 log = logging.getLogger("operations.worker")
+
+#: Seconds between two looks for answers that are no longer kept for a replay.
+TIDY_EVERY = 60
 
 
 class Worker:
@@ -35,6 +39,7 @@ class Worker:
         self.stopping = threading.Event()
         self.held: dict[Claim, float] = {}  # claim -> monotonic time when it is due
         self.renew_at = 0.0
+        self.tidy_at = 0.0
 
     def stop(self, *_: Any) -> None:
         self.stopping.set()
@@ -68,7 +73,7 @@ class Worker:
             log.info("Claimed %s, attempt %s.", claim.operation_key, claim.attempt)
             self._finish_due()
             self._renew()
-        return provisioning.purge_step(self.name) or busy
+        return self._tidy() or provisioning.purge_step(self.name) or busy
 
     def hand_back(self) -> None:
         for claim in self.held:
@@ -100,6 +105,15 @@ class Worker:
         if self.held and time.monotonic() >= self.renew_at:
             provisioning.renew(self.name, self.held)
             self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
+
+    def _tidy(self) -> bool:
+        """Forget a batch of old answers; at once again while there are more."""
+        if time.monotonic() < self.tidy_at:
+            return False
+        forgotten = Replay.objects.forget_old()
+        if not forgotten:
+            self.tidy_at = time.monotonic() + TIDY_EVERY
+        return bool(forgotten)
 
     def _pause(self) -> float:
         due = min(self.held.values(), default=float("inf")) - time.monotonic()

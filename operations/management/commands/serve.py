@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import os
 import secrets
+import shlex
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -19,21 +22,27 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, connections
 
 from connectors_admin.processes import Child, Supervisor
+from connectors_admin.tls import Credentials, TlsError, credentials, is_host
 from operations import tokens
-from operations.models import Actor, Application
+from operations.models import Actor, Application, Installation
 
 OPERATOR = "operator"
 FIRST_APPLICATION = "First application"
 FIRST_ROLES = ("ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy")
+WITHOUT_TLS = "operations.W001"  # the check that asks for TLS
 START_LOCK = 0x636F6E6E  # any number, as long as every process uses the same
 
 
 class Command(BaseCommand):
     help = "Migrate, make the first credentials, then run the web server and the worker."
+    requires_system_checks: list[str] = []  # handle() checks, once it is known whether there is TLS
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--tls", action="store_true", help="https, with a certificate authority of our own"
+        )
         parser.add_argument("--demo", action="store_true", help="load the demo data (seed_demo)")
         parser.add_argument("--web-workers", type=int, default=1, metavar="N")
         parser.add_argument("--no-worker", action="store_true", help="run the web server alone")
@@ -43,15 +52,24 @@ class Command(BaseCommand):
         *args: Any,
         host: str,
         port: int,
+        tls: bool,
         demo: bool,
         web_workers: int,
         no_worker: bool,
         **options: Any,
     ) -> None:
+        if tls:
+            # The children read their settings anew, and cannot see from them that this is https.
+            os.environ.setdefault("SECURE_COOKIES", "true")
+            settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, WITHOUT_TLS]
+        self.check()
         self._check_address(host, port)
         with start_lock():
             call_command("migrate", verbosity=0, interactive=False)
-            self._introduce(f"http://{_shown(host)}:{port}")
+            certified = self._certify(host) if tls else None
+            address = f"{'https' if tls else 'http'}://{_shown(host)}:{port}"
+            Installation.remember_address(address)
+            self._introduce(settings.PUBLIC_URL or address, certified)
             if demo:
                 call_command("seed_demo", stdout=self.stdout)
         connections.close_all()
@@ -60,6 +78,8 @@ class Command(BaseCommand):
         python = sys.executable
         web = [python, "-m", "gunicorn", "-c", "python:connectors_admin.gunicorn_conf"]
         web += ["--bind", f"{_bracketed(host)}:{port}", "--workers", str(max(1, web_workers))]
+        if certified:
+            web += ["--certfile", str(certified.server), "--keyfile", str(certified.server)]
         children = [Child("The web server", web)]
         if not no_worker:
             manage = str(settings.BASE_DIR / "manage.py")
@@ -87,9 +107,22 @@ class Command(BaseCommand):
                     "make run PORT=N."
                 ) from None
 
-    def _introduce(self, address: str) -> None:
+    def _certify(self, host: str) -> Credentials:
+        """Certificates for every name that clients may use. Refuses a PUBLIC_URL without TLS."""
+        public = urlsplit(settings.PUBLIC_URL)
+        if public.scheme == "http":
+            raise CommandError(
+                f"--tls serves https, but PUBLIC_URL is {settings.PUBLIC_URL}. Give it https:// or "
+                "unset it."
+            )
+        named = [public.hostname or "", host, *settings.ALLOWED_HOSTS]
+        try:
+            return credentials(settings.DATA_DIR / "tls", filter(is_host, named))
+        except TlsError as refusal:
+            raise CommandError(str(refusal)) from None
+
+    def _introduce(self, address: str, certified: Credentials | None) -> None:
         """Print where things are; the first time also the credentials, which are made here."""
-        address = settings.PUBLIC_URL or address
         users = get_user_model().objects
         actor = Actor.command("serve")
         lines = [f"connectors-admin {settings.VERSION}", f"  Dashboard      {address}/"]
@@ -103,6 +136,12 @@ class Command(BaseCommand):
             f"  Token address  {address}/{tokens.tenant_id()}/oauth2/v2.0/token",
             f"  Tenant id      {tokens.tenant_id()}",
         ]
+        trust = ""
+        if certified:
+            lines.append(f"  CA file        {certified.authority}")
+            if certified.authority_is_new:
+                lines.append("                 (new: clients must be told to trust it, see README)")
+            trust = f"--cacert {shlex.quote(str(certified.authority))} "
         if not Application.objects.exists():
             application, secret = Application.objects.register(
                 actor, FIRST_APPLICATION, FIRST_ROLES
@@ -114,7 +153,7 @@ class Command(BaseCommand):
                 "",
                 "Passwords and secrets are shown only now. Try this, within the hour:",
                 "",
-                f"  curl -H 'Authorization: Bearer {token}' {address}/v1.0/connections",
+                f"  curl {trust}-H 'Authorization: Bearer {token}' {address}/v1.0/connections",
                 "",
             ]
         elif first_operator:

@@ -1,0 +1,135 @@
+"""Control information: the ``@odata.*`` members, as much of it as the caller asked for.
+
+OData JSON 4.0, 3.1 and 4.5: ``none`` leaves all of it out but the count and the next link,
+``minimal`` has what a client cannot work out by itself, ``full`` has everything.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from operations.api import edm
+from operations.api.representation import Json, Root
+from operations.models import ConnectionOperation, ExternalConnection
+from operations.provisioning import ReadableSchema
+
+_LEVEL = re.compile(r"odata\.metadata=(none|minimal|full)")
+_INT64_AS_TEXT = "ieee754compatible=true"
+#: Types of values that are what they look like in JSON.
+TOLD_BY_JSON = frozenset(("Edm.String", "Edm.Boolean", "Edm.Int32"))
+#: Members of type Edm.Int64, which a caller may want as text (JavaScript has no such numbers).
+INT64_MEMBERS = ("@odata.count", "operations@odata.count", "ingestedItemsCount")
+
+
+class Level(StrEnum):
+    """``odata.metadata``: how much control information an answer carries."""
+
+    NONE = "none"
+    MINIMAL = "minimal"
+    FULL = "full"
+
+
+@dataclass(frozen=True)
+class Format:
+    """What the caller wants of the JSON: how much around it, and 64-bit numbers as text."""
+
+    level: Level = Level.MINIMAL
+    int64_as_text: bool = False
+
+    @classmethod
+    def read(cls, wanted: str) -> Format:
+        """``wanted``: the Accept header, or the ``$format`` that stands in its place."""
+        wanted = wanted.replace(" ", "").lower()
+        level = _LEVEL.search(wanted)
+        return cls(Level(level[1]) if level else Level.MINIMAL, _INT64_AS_TEXT in wanted)
+
+    @property
+    def content_type(self) -> str:
+        """Graph's media type, with its parameters (graph-contract 4.3)."""
+        return (
+            f"application/json;odata.metadata={self.level};odata.streaming=true;"
+            f"IEEE754Compatible={str(self.int64_as_text).lower()};charset=utf-8"
+        )
+
+
+def int64_as_text(data: Json) -> None:
+    """Write Edm.Int64 members as text, in place (OData JSON 4.0, 3.2: IEEE754Compatible)."""
+    for entity in (data, *data.get("value", ())):
+        if isinstance(entity, dict):
+            for member in INT64_MEMBERS:
+                if isinstance(entity.get(member), int):
+                    entity[member] = str(entity[member])
+
+
+def operation_control(operation: ConnectionOperation, root: Root, level: Level) -> Json:
+    path = f"{_connection_path(operation.connection, root)}/operations('{operation.graph_id}')"
+    return _control(edm.CONNECTION_OPERATION, operation.etag, path, root, level)
+
+
+def connection_control(connection: ExternalConnection, root: Root, level: Level) -> Json:
+    path = _connection_path(connection, root)
+    control = _control(edm.CONNECTION, connection.etag, path, root, level)
+    if level == Level.FULL:
+        for name in [navigation.name for navigation in edm.CONNECTION.navigation]:
+            control[f"{name}@odata.associationLink"] = f"{root.url}/{path}/{name}/$ref"
+            control[f"{name}@odata.navigationLink"] = f"{root.url}/{path}/{name}"
+    return control
+
+
+def schema_control(
+    schema: ReadableSchema, connection: ExternalConnection, root: Root, level: Level
+) -> Json:
+    path = f"{_connection_path(connection, root)}/schema"
+    return _control(edm.SCHEMA, schema.etag, path, root, level)
+
+
+def typed(document: Json, kind: edm.StructuredType) -> Json:
+    """The members with their types, where JSON alone does not tell them (OData JSON 4.0, 4.5.3).
+
+    What an open type holds is the caller's own and stays as it came.
+    """
+    result: Json = {}
+    for name, value in document.items():
+        prop = kind.properties.get(name)
+        if prop and value is not None and not _is_told(prop):
+            result[f"{name}@odata.type"] = f"#{prop.type_name.replace('Edm.', '')}"
+        result[name] = _typed_value(value, prop) if prop else value
+    return result
+
+
+def _is_told(prop: edm.Property) -> bool:
+    one = isinstance(prop.type, edm.StructuredType) or prop.type.full_name in TOLD_BY_JSON
+    return one and not prop.collection
+
+
+def _typed_value(value: Any, prop: edm.Property) -> Any:
+    kind = prop.type
+    if not isinstance(kind, edm.StructuredType) or kind.is_open:
+        return value
+    if isinstance(value, list):
+        return [_typed_value(entry, prop) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    derived = edm.MODEL.named(value.get("@odata.type", "").lstrip("#"))
+    actual = derived if isinstance(derived, edm.StructuredType) else kind
+    return {"@odata.type": f"#{actual.full_name}", **typed(value, actual)}
+
+
+def _control(kind: edm.EntityType, etag: str, path: str, root: Root, level: Level) -> Json:
+    if level == Level.NONE:
+        return {}
+    control: Json = {"@odata.etag": etag}
+    if level == Level.FULL:
+        control |= {
+            "@odata.type": f"#{kind.full_name}",
+            "@odata.id": f"{root.url}/{path}",
+            "@odata.editLink": path,
+        }
+    return control
+
+
+def _connection_path(connection: ExternalConnection, root: Root) -> str:
+    return f"{root.connections}('{connection.graph_id}')"
