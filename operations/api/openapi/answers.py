@@ -188,10 +188,11 @@ REFUSALS: dict[int, tuple[str, str]] = {
     409: ("Conflict", "The id is taken, a registration is unfinished, or the state forbids it."),
     412: ("PreconditionFailed", "The entity is not the version that `If-Match` names."),
     413: ("RequestTooLarge", f"The body is larger than {settings.MAX_BODY_BYTES} bytes."),
+    429: ("TooManyRequests", "The application is over its limit; wait as `Retry-After` says."),
     500: ("InternalError", "Something of ours broke; the log has it under the request id."),
     503: ("Unavailable", "The issuer of a foreign token cannot be reached; try again."),
 }
-_MORE_HEADERS = {401: ("WWW-Authenticate",), 503: ("Retry-After",)}
+_MORE_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 
 def refusal_responses() -> dict[str, Part]:

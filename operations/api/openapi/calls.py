@@ -81,7 +81,7 @@ CHANGE_OPTIONS = ("If-Match", "Prefer", "client-request-id")
 DELETE_OPTIONS = ("If-Match", "client-request-id")
 PLAIN = ("client-request-id",)
 
-ALWAYS = (400, 401, 403, 500, 503)
+ALWAYS = (400, 401, 403, 429, 500, 503)
 BELOW = (*ALWAYS, 404)  # a connection is named, and may not be there
 CHANGES = (*BELOW, 409, 412)
 
