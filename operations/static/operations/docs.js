@@ -12,3 +12,17 @@ window.SwaggerUIBundle({
   persistAuthorization: false,
   validatorUrl: null, // the validator's badge would be a picture from elsewhere
 });
+
+// Swagger UI has colours for the dark, under a class of its own: follow the page's theme with it.
+const page = document.documentElement;
+const dark = window.matchMedia("(prefers-color-scheme: dark)");
+
+function followTheme() {
+  const chosen = page.dataset.theme;
+  const isDark = chosen === "dark" || (chosen !== "light" && dark.matches);
+  page.classList.toggle("dark-mode", isDark);
+}
+
+followTheme();
+dark.addEventListener("change", followTheme);
+new MutationObserver(followTheme).observe(page, { attributeFilter: ["data-theme"] });
