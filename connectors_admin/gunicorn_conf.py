@@ -7,7 +7,7 @@ import ssl
 from connectors_admin.processes import end_with_parent
 
 wsgi_app = "connectors_admin.wsgi:application"
-worker_class = "gthread"
+worker_class = "connectors_admin.web_worker.GraphThreadWorker"
 # A slow or idle client holds a thread; put a buffering proxy in front of the open network.
 threads = 16
 keepalive = 75

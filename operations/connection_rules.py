@@ -24,6 +24,8 @@ Json = dict[str, Any]
 
 ITEM_ID_RESOLVER = "microsoft.graph.externalConnectors.itemIdResolver"
 MAX_TEMPLATES = 2
+#: Graph names no bound; each id is a row, so there has to be one.
+MAX_AUTHORIZED_APPS = 1000
 TEMPLATE_ID = re.compile(r"[A-Za-z0-9]{1,16}")
 INT32 = range(-(2**31), 2**31)
 RULE_OPERATIONS = (
@@ -51,7 +53,12 @@ def read_configuration(document: object) -> tuple[list[uuid.UUID], Json, list[Fa
     faults: list[Fault] = []
     configuration = _Complex(document, "configuration", None, faults)
     app_ids = []
-    for where, entry in configuration.entries("authorizedAppIds"):
+    entries = list(configuration.entries("authorizedAppIds"))
+    if len(entries) > MAX_AUTHORIZED_APPS:
+        rule = f"must have at most {MAX_AUTHORIZED_APPS} entries, not {len(entries)}"
+        faults.append(invalid("configuration/authorizedAppIds", rule))
+        entries = []
+    for where, entry in entries:
         try:
             app_ids.append(_guid(entry))
         except ValueError:

@@ -125,6 +125,17 @@ class ExpandNotSupported(InvalidQueryOption):
         super().__init__(message, "$expand")
 
 
+class UnreadableRequest(GraphError):
+    """The web server could not read the request, or would not read on."""
+
+    status = 400
+    code = "BadRequest"
+
+    def __init__(self, message: str):
+        self.message = message
+        super().__init__(message, inner_code="UnreadableRequest")
+
+
 # 401 and 403 -------------------------------------------------------------------------------------
 
 

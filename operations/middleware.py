@@ -17,12 +17,17 @@ _current: ContextVar[str] = ContextVar("request_id", default="-")
 
 
 def assign_request_ids(request: HttpRequest, client_request_id: str) -> None:
-    """Give a request its own id, and the caller's if that is a plain identifier."""
-    request_id = str(uuid.uuid4())
+    """Give a request its own id, and the caller's if that is a plain identifier.
+
+    ``own_client_request_id`` stays empty when the caller sent none; ``client_request_id``, which
+    answers and log show, is the request's own id then.
+    """
     if not CLIENT_REQUEST_ID.fullmatch(client_request_id):
-        client_request_id = request_id
+        client_request_id = ""
+    request_id = str(uuid.uuid4())
     request.request_id = request_id  # type: ignore[attr-defined]
-    request.client_request_id = client_request_id  # type: ignore[attr-defined]
+    request.own_client_request_id = client_request_id  # type: ignore[attr-defined]
+    request.client_request_id = client_request_id or request_id  # type: ignore[attr-defined]
 
 
 def set_request_ids(request: HttpRequest, response: HttpResponse) -> None:

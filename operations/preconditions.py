@@ -14,7 +14,8 @@ from datetime import datetime
 from operations.errors import PreconditionFailed
 
 ANY = "*"
-_TAG = re.compile(r'(?:W/)?"([^"]*)"|([^\s,"]+)')
+_TAG = re.compile(r'(?:W/)?"([^"]*)"')
+_LONGEST = 4000
 
 
 def weak_tag(key: int, state: int, changed_at: datetime) -> str:
@@ -23,38 +24,46 @@ def weak_tag(key: int, state: int, changed_at: datetime) -> str:
 
 
 def read_tags(header: str) -> frozenset[str]:
-    """The tags of a header, bare; a text that is no tag is kept and will match nothing."""
-    return frozenset(quoted or bare for quoted, bare in _TAG.findall(header[:4000]))
+    """The tags of a header, bare, or ANY; what is no tag is left out."""
+    if header.strip() == ANY:
+        return frozenset((ANY,))
+    return frozenset(f'"{tag}"' for tag in _TAG.findall(header[:_LONGEST]))
 
 
 @dataclass(frozen=True)
 class Precondition:
-    """What the caller has seen. Empty sets mean that nothing was asked."""
+    """What the caller has seen. None: nothing was asked. A header without a tag matches nothing."""
 
-    match: frozenset[str] = frozenset()
-    none_match: frozenset[str] = frozenset()
+    match: frozenset[str] | None = None
+    none_match: frozenset[str] | None = None
 
     @classmethod
     def of(cls, if_match: str | None, if_none_match: str | None) -> Precondition:
-        return cls(read_tags(if_match or ""), read_tags(if_none_match or ""))
+        """The precondition of a request; ALWAYS when it has none."""
+        if if_match is None and if_none_match is None:
+            return ALWAYS
+        return cls(
+            None if if_match is None else read_tags(if_match),
+            None if if_none_match is None else read_tags(if_none_match),
+        )
 
     def check(self, tag: str, *, reading: bool = False) -> None:
         """Raise PreconditionFailed when ``tag`` is not what was asked for. Empty: there is nothing.
 
         ``If-None-Match`` refuses a change only; for one who reads it is answered with a 304.
         """
-        if self.match and not self._named(self.match, tag):
+        if self.match is not None and not self._names(self.match, tag):
             raise PreconditionFailed("If-Match", tag)
-        if not reading and self._named(self.none_match, tag):
+        if not reading and self.has_seen(tag):
             raise PreconditionFailed("If-None-Match", tag)
 
     def has_seen(self, tag: str) -> bool:
         """Whether one who reads has this already: the answer is a 304."""
-        return self._named(self.none_match, tag)
+        return self.none_match is not None and self._names(self.none_match, tag)
 
     @staticmethod
-    def _named(tags: frozenset[str], tag: str) -> bool:
-        return bool(tags and tag) and (ANY in tags or not tags.isdisjoint(read_tags(tag)))
+    def _names(tags: frozenset[str], tag: str) -> bool:
+        return bool(tag) and (ANY in tags or not tags.isdisjoint(read_tags(tag)))
 
 
 #: Change it whatever it is.

@@ -125,6 +125,7 @@ def readable_schemas(connections: Sequence[ExternalConnection]) -> dict[int, Rea
         connection=OuterRef("connection"), version__gt=OuterRef("version")
     )
     in_force = Schema.objects.filter(~Exists(newer), connection__in=connections)
+    in_force = in_force.select_related("operation")
     readable = {
         row.connection_id: ReadableSchema(
             row.document, f'W/"{row.connection_id:x}-s{row.version}"', row, None

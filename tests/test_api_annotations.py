@@ -9,6 +9,8 @@ import pytest
 
 from operations import provisioning
 from operations.api.annotations import is_wanted
+from operations.api.preferences import Preferences
+from operations.models import Actor, ActorKind, Channel
 from tests.factories import (
     COMMAND,
     fail_registration,
@@ -116,6 +118,31 @@ def test_a_schema_with_its_version_and_its_operation(graph, connection):
     assert TIME.fullmatch(found["inForceDateTime"])
 
 
+def test_what_is_internal_stays_inside(graph, connection, django_user_model):
+    """Who of the operators, their notes, which worker, and what broke it: not for every reader."""
+    maria = Actor(ActorKind.OPERATOR, "maria.schmidt", Channel.DASHBOARD)
+    failed = fail_registration(connection)
+    failed.acknowledge(maria, "the customer is in arrears")
+    retry = provisioning.retry(failed, maria, "once more for them")
+    claim = provisioning.claim("host-7-worker")
+    provisioning.fail_attempt(claim, "OperationalError: server at 10.0.0.5")
+    graph.patch("/beta/connections/contosohr", {"enabledContentExperiences": "search"})
+    for path in (
+        HERE,
+        f"{HERE}/operations/{failed.graph_id}",
+        f"{HERE}/operations/{retry.graph_id}",
+        f"{HERE}/operations",
+    ):
+        text = graph.get(path, **ALL).content.decode()
+        for inside in ("maria", "arrears", "once more", "host-7", "10.0.0.5", "ContentExper"):
+            assert inside not in text, (path, inside)
+    history = annotations(graph.get(f"{HERE}/operations/{failed.graph_id}", **ALL).json())[
+        "history"
+    ]
+    assert history[0]["action"] == "operation.acknowledged"
+    assert (history[0]["channel"], history[0]["by"]) == ("dashboard", None)
+
+
 def test_a_list_has_the_times_of_each_but_no_histories(
     graph, connection, django_assert_num_queries
 ):
@@ -175,7 +202,8 @@ def test_what_is_read_with_them_can_be_sent_back(graph, connection):
     ],
 )
 def test_patterns(graph, connection, patterns, kind, history):
-    assert (is_wanted("kind", patterns), is_wanted("history", patterns)) == (kind, history)
+    names = Preferences.read(f'include-annotations="{patterns}"').annotations
+    assert (is_wanted("kind", names), is_wanted("history", names)) == (kind, history)
     report(connection, graph_id="o")
     header = f'odata.include-annotations="{patterns}"'
     found = annotations(graph.get(f"{HERE}/operations/o", Prefer=header).json())

@@ -31,6 +31,8 @@ def send(graph, *parts: dict, root: str = "/v1.0") -> list[dict]:
         "/beta/connections/contosohr",
         "http://testserver/v1.0/external/connections/contosohr",
         "http://testserver/v1.0//external/connections('contosohr')",
+        "HTTP://TESTSERVER/v1.0/connections/contosohr",
+        "//external/connections/contosohr",
         "/connections/contosoh%72",
     ],
 )
@@ -138,7 +140,7 @@ def test_nested_and_foreign_addresses_are_refused_in_their_part(graph, url):
         ({"url": "/foo%0abar"}, 404),
         ({"url": "/connections?$select=中"}, 400),
         ({"url": "http://["}, 400),
-        ({"url": "//[x"}, 400),
+        ({"url": "http://[x"}, 400),
         ({"headers": {"client-request-id": "a\nb"}}, 200),
         ({"headers": {"client-request-id": "x" * 3000}}, 200),
         ({"headers": {"client-request-id": "中", "Host": "evil.example"}}, 200),
@@ -185,3 +187,26 @@ def test_batch_needs_a_token_and_takes_post_only(graph):
     refused = graph.get("/v1.0/$batch")
     assert_refused(refused, 405, "Request_BadRequest")
     assert refused["Allow"] == "POST"
+
+
+def test_more_query_options_than_are_read_are_refused_in_the_part(graph):
+    [answer] = send(graph, part(1, url="/connections?" + "a=1&" * 3000))
+    assert answer["status"] == 400
+    assert answer["body"]["error"]["target"] == "request"
+
+
+def test_each_part_has_ids_as_if_sent_alone(graph):
+    parts = [part(1), part(2, headers={"client-request-id": "mine"})]
+    first, second = send(graph, *parts)
+    assert first["headers"]["client-request-id"] == first["headers"]["request-id"]
+    assert second["headers"]["client-request-id"] == "mine"
+    outer = graph.post("/v1.0/$batch", {"requests": parts}, client_request_id="theirs").json()
+    ids = [answer["headers"]["client-request-id"] for answer in outer["responses"]]
+    assert ids == ["theirs", "mine"]
+
+
+def test_a_batch_that_is_refused_counts_as_a_request(graph, settings):
+    settings.THROTTLE_LIMIT = 2
+    for _ in range(2):
+        assert_refused(graph.post("/v1.0/$batch", {}), 400, "InvalidRequest", target="requests")
+    assert_refused(graph.post("/v1.0/$batch", {}), 429, "TooManyRequests")

@@ -61,7 +61,6 @@ def test_full_has_types_and_links(graph, connection):
     assert body["@odata.editLink"] == "external/connections('contosohr')"
     for name in ("operations", "schema"):
         assert body[f"{name}@odata.navigationLink"] == f"{here}/{name}"
-        assert body[f"{name}@odata.associationLink"] == f"{here}/{name}/$ref"
     operation = graph.get(f"{HERE}/operations/o", **accept("full")).json()
     assert operation["@odata.type"] == "#microsoft.graph.externalConnectors.connectionOperation"
     assert operation["@odata.id"] == f"{here}/operations('o')"

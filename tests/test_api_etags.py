@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from operations.api.views import GraphViewSet
 from operations.models import Change, ConnectionOperation, ExternalConnection, Schema
 from operations.preconditions import ALWAYS, Precondition
 from tests.factories import (
+    COMMAND,
     a_property,
     a_schema,
     make_connection,
@@ -15,7 +17,7 @@ from tests.factories import (
     request_registration,
     work_off,
 )
-from tests.graph import assert_refused
+from tests.graph import GraphClient, assert_refused
 
 HERE = "/v1.0/connections/contosohr"
 OPERATION = f"{HERE}/operations/o"
@@ -59,7 +61,7 @@ def test_who_has_it_already_gets_a_304(graph, operation, schema, path):
 
 
 @pytest.mark.parametrize("path", READABLE)
-@pytest.mark.parametrize("seen", ['W/"1-0-0"', "nonsense", '""', ","])
+@pytest.mark.parametrize("seen", ['W/"1-0-0"', "nonsense", '""', ",", '"*"', "*, *", ""])
 def test_who_has_another_one_gets_it_whole(graph, operation, schema, path, seen):
     response = graph.get(path, If_None_Match=seen)
     assert response.status_code == 200
@@ -133,6 +135,9 @@ def test_a_change_of_what_was_seen(
         ("If-Match", 'W/"1-0-0"'),
         ("If-Match", "nonsense"),
         ("If-Match", '""'),
+        ("If-Match", ","),
+        ("If-Match", '"*"'),
+        ("If-Match", "{bare}"),
         ("If-None-Match", "*"),
         ("If-None-Match", "{tag}"),
     ],
@@ -142,7 +147,8 @@ def test_a_change_of_something_else_is_refused_and_changes_nothing(
 ):
     tag = graph.get(path)["ETag"]
     records = Change.objects.count()
-    response = graph.request(method, path, body, **{header: value.format(tag=tag)})
+    sent = value.format(tag=tag, bare=tag.removeprefix("W/").strip('"'))
+    response = graph.request(method, path, body, **{header: sent})
     assert_refused(
         response,
         412,
@@ -193,6 +199,36 @@ def test_of_two_who_saw_the_same_only_the_first_may_change_it(graph, operation):
     assert_refused(second, 412, "PreconditionFailed")
     third = graph.patch(OPERATION, {"status": "completed"}, If_Match=first["ETag"])
     assert_refused(third, 409, "Conflict", inner="InvalidStateTransition")
+
+
+def test_a_connection_with_its_history_is_never_taken_for_unchanged(graph, connection):
+    """Its history has what happened to its operations, and its tag does not."""
+    tag = graph.get(HERE)["ETag"]
+    report(connection, graph_id="o")
+    assert graph.get(HERE, If_None_Match=tag).status_code == 304
+    headers = {"Prefer": 'odata.include-annotations="*"', "If_None_Match": tag}
+    assert graph.get(HERE, **headers).status_code == 200
+    assert graph.get(f"{HERE}?$expand=operations", If_None_Match=tag).status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_answer_carries_the_tag_of_its_own_change(application, monkeypatch):
+    """Somebody else changes it right after: the first one's next If-Match must not pass."""
+    connection = make_connection("contosohr", owner=application)
+    graph = GraphClient(application)
+    written = GraphViewSet.written
+
+    def after_somebody_else(view, *args, **kwargs):
+        ExternalConnection.objects.get(pk=connection.pk).revise(COMMAND, name="Theirs")
+        return written(view, *args, **kwargs)
+
+    monkeypatch.setattr(GraphViewSet, "written", after_somebody_else)
+    mine = graph.patch(HERE, {"name": "Mine"})
+    monkeypatch.undo()
+    assert mine.status_code == 204
+    late = graph.patch(HERE, {"name": "Mine again"}, If_Match=mine["ETag"])
+    assert_refused(late, 412, "PreconditionFailed", target="If-Match")
+    assert graph.get(HERE).json()["name"] == "Theirs"
 
 
 def test_a_batch_has_conditions_of_its_parts_and_not_of_its_own(graph, operation):

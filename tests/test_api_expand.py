@@ -5,6 +5,8 @@ from __future__ import annotations
 from urllib.parse import quote
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from operations.models import ConnectionOperation
 from tests.factories import (
@@ -146,7 +148,10 @@ def test_options_in_the_parentheses(graph, application, connection):
     assert first["operations@odata.context"].endswith("('contosohr')/operations(id,status)")
     assert second["operations"] == [] and "operations@odata.nextLink" not in second
     rest = graph.get(local(first["operations@odata.nextLink"])).json()
-    assert untagged(rest["value"]) == [{"id": "o3", "status": "failed"}, {"id": "o0", "status": "failed"}]
+    assert untagged(rest["value"]) == [
+        {"id": "o3", "status": "failed"},
+        {"id": "o0", "status": "failed"},
+    ]
     assert rest["@odata.count"] == 4 and "@odata.nextLink" not in rest
     assert get(graph, ONE, nested, "&$select=id") == first | {
         "@odata.context": f"{METADATA}external/connections(id,operations(id,status))/$entity"
@@ -355,3 +360,16 @@ def test_the_number_of_queries_is_that_of_one_connection(
     graph.get(path)
     with django_assert_num_queries(4 + queries):  # tenant id, application, page, authorized apps
         assert len(graph.get(path).json()["value"]) == number
+
+
+def test_a_page_costs_as_many_queries_as_one_also_with_annotations(
+    graph, application, django_assert_num_queries
+):
+    for name in ("one", "two", "three"):
+        register_schema(make_connection(name, owner=application))
+    headers = {"Prefer": 'odata.include-annotations="*"'}
+    get(graph, LIST, "schema,operations", "&$top=1", **headers)
+    with CaptureQueriesContext(connections["default"]) as queries:
+        get(graph, LIST, "schema,operations", "&$top=1", **headers)
+    with django_assert_num_queries(len(queries)):
+        get(graph, LIST, "schema,operations", **headers)

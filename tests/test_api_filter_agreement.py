@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from operations.api.conditions import where
 from operations.api.entity_types import OPERATION
+from operations.api.filtering import where
 from operations.models import ConnectionOperation
 from operations.odata.filters import parse_filter
 from operations.odata.source import Source

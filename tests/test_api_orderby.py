@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from django.db import connection as database
 
-from operations.api.conditions import after
 from operations.api.entity_types import OPERATION
+from operations.api.filtering import after
 from operations.models import ConnectionOperation, ConnectionState, ExternalConnection
 from operations.odata.ordering import Mark, parse_orderby
 from operations.odata.source import Source

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -11,7 +13,14 @@ from django.db import connections as databases
 from django.utils import timezone
 
 from operations.management.commands.run_operations import Worker
-from operations.models import ConnectionOperation, ExternalConnection, Replay, Schema
+from operations.models import (
+    ConnectionOperation,
+    ExternalConnection,
+    OutcomeRule,
+    Replay,
+    Schema,
+)
+from operations.models.operation import ConnectionOperationQuerySet
 from tests.factories import a_property, a_schema, make_application, make_connection, work_off
 from tests.graph import OWNED, GraphClient, assert_refused
 
@@ -140,6 +149,66 @@ def test_a_retry_that_comes_later_than_an_sdk_waits_is_new(graph, connection):
     assert ConnectionOperation.objects.count() == 2
 
 
+def test_a_retry_of_a_request_that_we_refused_is_not_taken_for_the_one_before(
+    graph, connection, settings
+):
+    """Two runs send the same body; the second one's is throttled first."""
+    first = graph.post(OPERATIONS, {}).json()["id"]
+    settings.THROTTLE_LIMIT = 1
+    graph.get(OPERATIONS)
+    assert_refused(graph.post(OPERATIONS, {}), 429, "TooManyRequests")
+    settings.THROTTLE_LIMIT = 0
+    second = graph.post(OPERATIONS, {}, Retry_Attempt="1")
+    assert (second.status_code, second.json()["id"] != first) == (201, True)
+
+
+def test_a_retried_batch_makes_nothing_twice(graph, connection):
+    url = "/connections/contosohr/operations"
+    batch = {"requests": [{"id": "1", "method": "POST", "url": url, "body": {}}]}
+    [first] = graph.post("/v1.0/$batch", batch).json()["responses"]
+    [again] = graph.post("/v1.0/$batch", batch, Retry_Attempt="1").json()["responses"]
+    assert (again["status"], again["body"]) == (201, first["body"])
+    assert ConnectionOperation.objects.count() == 1
+
+
+def test_what_was_made_and_deleted_is_made_anew(graph, client_request_id):
+    """One id for all the requests of a run, and the run begins anew."""
+    headers = {"client_request_id": client_request_id}
+    body = {"id": "contosohr", "name": "Contoso HR"}
+    for _ in range(2):
+        assert graph.post(CONNECTIONS, body, **headers).status_code == 201
+        assert graph.post(OPERATIONS, {"id": "o"}, **headers).status_code == 201
+        assert ConnectionOperation.objects.count() == 1
+        assert graph.delete(f"{OPERATIONS}/o").status_code == 204
+        assert graph.post(OPERATIONS, {"id": "o"}, **headers).status_code == 201
+        assert graph.delete(f"{CONNECTIONS}/contosohr").status_code == 202
+        assert not ExternalConnection.objects.exists()
+
+
+def test_a_failed_registration_is_asked_for_anew(graph, connection, client_request_id):
+    headers = {"client_request_id": client_request_id}
+    OutcomeRule.objects.create(error={"message": "Rehearsed."})
+    first = graph.patch(SCHEMA, a_schema(), **headers)
+    work_off()
+    second = graph.patch(SCHEMA, a_schema(), **headers)
+    assert second["Location"] != first["Location"]
+    work_off()
+    assert Schema.objects.count() == 1
+
+
+def test_a_registration_that_another_followed_is_asked_for_anew(
+    graph, connection, client_request_id
+):
+    headers = {"client_request_id": client_request_id}
+    one = a_schema(a_property("title"))
+    other = a_schema(a_property("title", isQueryable=True))
+    for schema in (one, other, one):
+        assert graph.patch(SCHEMA, schema, **headers).status_code == 202
+        work_off()
+    assert graph.get(SCHEMA).json()["properties"][0]["isQueryable"] is None
+    assert Schema.objects.count() == 3
+
+
 def test_after_ten_minutes_an_id_is_new_again(graph, connection, client_request_id):
     headers = {"client_request_id": client_request_id}
     first = graph.post(OPERATIONS, {}, **headers)
@@ -221,3 +290,33 @@ def test_twins_at_the_same_moment(application, client_request_id, method, path, 
     assert len({answer.content for answer in answers}) == 1
     assert len({answer["Location"] for answer in answers}) == 1
     assert count() - before == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_retry_waits_for_the_first_attempt_that_is_still_at_work(application, monkeypatch):
+    """What a proxy's 504 looks like from here."""
+    make_connection("contosohr", owner=application)
+    token = GraphClient(application).token
+    at_work = threading.Event()
+    report = ConnectionOperationQuerySet.report
+
+    def slow_report(*args, **kwargs):
+        operation = report(*args, **kwargs)
+        at_work.set()
+        time.sleep(0.5)
+        return operation
+
+    monkeypatch.setattr(ConnectionOperationQuerySet, "report", slow_report)
+
+    def send(**headers):
+        try:
+            return GraphClient(token=token).post(OPERATIONS, {}, **headers)
+        finally:
+            databases.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(send)
+        assert at_work.wait(10)
+        again = pool.submit(send, Retry_Attempt="1")
+        assert first.result().json()["id"] == again.result().json()["id"]
+    assert ConnectionOperation.objects.count() == 1

@@ -375,8 +375,9 @@ def test_a_stampede_holds_a_few_threads_only_and_asks_once(issuer, monkeypatch):
     for thread in threads:
         thread.join(10)
     assert len(took) == 30 and issuer.asked == 1
-    assert len([seconds for seconds in took if seconds > 1]) == foreign_tokens.MOST_WAITING
-    assert max(took) < 3.5
+    # all but a few were told at once; those waited for as long as the issuer may take
+    waited = [seconds for seconds in took if seconds >= foreign_tokens.TIMEOUT]
+    assert len(waited) == foreign_tokens.MOST_WAITING
 
 
 def test_those_who_wait_get_the_key(issuer):

@@ -33,6 +33,7 @@ CODES = {
     412: {"PreconditionFailed"},
     413: {"RequestEntityTooLarge"},
     424: {"FailedDependency"},
+    429: {"TooManyRequests"},
 }
 
 texts = some.text(max_size=40) | some.sampled_from(

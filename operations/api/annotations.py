@@ -6,9 +6,11 @@ have no such members and keep their shape: the annotations are ours (design 8).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from datetime import datetime
 from typing import Any
+
+from django.db.models import QuerySet
 
 from operations.api.preferences import Preferences
 from operations.api.representation import Json
@@ -18,20 +20,20 @@ from operations.provisioning import ReadableSchema
 VOCABULARY = "connectorsAdmin"
 #: Changes that one answer shows at the most, the newest first.
 MAX_HISTORY = 100
+OUTCOME = ("state", "status", "error", "version", "retryOf")
 Terms = dict[str, Callable[[], Any]]
 
 
-def is_wanted(term: str, patterns: str) -> bool:
+def is_wanted(term: str, patterns: Set[str]) -> bool:
     """Whether a list of patterns includes a term of ours.
 
     A pattern is ``*``, ``connectorsAdmin.*`` or a whole name, and with ``-`` before it excludes;
     the most specific one decides (OData 4.0 part 1, 8.2.8.4).
     """
-    given = {pattern.strip() for pattern in patterns.split(",")}
     for pattern in (f"{VOCABULARY}.{term}", f"{VOCABULARY}.*", "*"):
-        if f"-{pattern}" in given:
+        if f"-{pattern}" in patterns:
             return False
-        if pattern in given:
+        if pattern in patterns:
             return True
     return False
 
@@ -46,7 +48,7 @@ def operation_annotations(
         "startedDateTime": lambda: date_time(operation.started_at),
         "finishedDateTime": lambda: date_time(operation.finished_at),
         "lastModifiedDateTime": lambda: date_time(operation.changed_at),
-        "requestedBy": lambda: operation.requested_by,
+        "requestedBy": lambda: operation.requested_by if operation.requested_app_id else None,
         "requestedByAppId": lambda: _text(operation.requested_app_id),
         "requestId": lambda: operation.request_id,
         "attempt": lambda: operation.attempt,
@@ -110,22 +112,28 @@ def _annotations(terms: Terms, prefer: Preferences) -> Json:
     return found
 
 
-def _history(changes: Any) -> list[Json]:
+def _history(changes: QuerySet[Change]) -> list[Json]:
+    """What happened, without what is internal: who of the operators, their notes, which worker."""
     return [
         {
             "dateTime": date_time(change.at),
             "action": change.action,
             "channel": change.channel,
-            "by": change.actor_name,
+            "by": change.actor_name if change.actor_app_id else None,
             "appId": _text(change.actor_app_id),
             "requestId": change.request_id,
             "operationId": change.operation_graph_id or None,
-            "before": change.before,
-            "after": change.after,
-            "note": change.note or None,
+            "before": _outcome(change.before),
+            "after": _outcome(change.after),
         }
         for change in changes.order_by("-id")[:MAX_HISTORY]
     ]
+
+
+def _outcome(snapshot: Json | None) -> Json | None:
+    """Of what a Change keeps, how things stood; the other members are not for every reader."""
+    shown = {name: snapshot[name] for name in OUTCOME if name in snapshot} if snapshot else {}
+    return shown or None
 
 
 def _text(value: Any) -> str | None:

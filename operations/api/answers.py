@@ -8,17 +8,23 @@ from typing import Any
 
 from django.http import HttpResponse
 
-CONTENT_TYPE = (
-    "application/json;odata.metadata=minimal;odata.streaming=true;"
-    "IEEE754Compatible=false;charset=utf-8"
-)
+
+def content_type(level: str = "minimal", *, int64_as_text: bool = False) -> str:
+    """Graph's media type, with its parameters (graph-contract 4.3)."""
+    return (
+        f"application/json;odata.metadata={level};odata.streaming=true;"
+        f"IEEE754Compatible={str(int64_as_text).lower()};charset=utf-8"
+    )
+
+
+CONTENT_TYPE = content_type()
 
 
 def answer(
     data: Any,
     status: int = 200,
     *,
-    content_type: str = CONTENT_TYPE,
+    media_type: str = CONTENT_TYPE,
     headers: Mapping[str, str] = {},
 ) -> HttpResponse:
     """``data`` as JSON. A text that UTF-8 cannot hold is escaped, so no answer fails on it."""
@@ -26,7 +32,7 @@ def answer(
     return HttpResponse(
         text.encode("utf-8", "backslashreplace"),
         status=status,
-        content_type=content_type,
+        content_type=media_type,
         headers=dict(headers),
     )
 

@@ -33,6 +33,7 @@ from operations.errors import (
     required,
 )
 from operations.middleware import assign_request_ids, set_request_ids
+from operations.models import RequestCount
 
 MAX_PARTS = 20
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -48,7 +49,11 @@ class BatchViewSet(GraphViewSet):
 
     def create(self, request: Request) -> HttpResponse:
         self.query_options()
-        parts = _read_parts(self.body())
+        try:
+            parts = _read_parts(self.body())
+        except GraphError:
+            RequestCount.objects.add(self.caller.app_id)  # a refused batch has no parts that count
+            raise
         outer = request._request
         statuses: dict[str, int] = {}
         responses = []
@@ -104,19 +109,20 @@ class BatchViewSet(GraphViewSet):
         }
         inner = WSGIRequest(environ)
         inner.batch_part = part["id"]  # type: ignore[attr-defined]
-        outer_id: str = outer.client_request_id  # type: ignore[attr-defined]
+        outer_id: str = outer.own_client_request_id  # type: ignore[attr-defined]
         assign_request_ids(inner, headers.get("HTTP_CLIENT_REQUEST_ID", outer_id))
         return inner
 
     def _address(self, url: str) -> tuple[str, str]:
         """Path and query of a part's URL: absolute on this server, or relative to a root."""
         try:
-            parsed = urlsplit(url)
+            # without a scheme it is a path, though it may begin with two slashes
+            parsed = urlsplit(url if "://" in url.partition("?")[0] else f"/{url.lstrip('/')}")
         except ValueError:
             raise InvalidRequest([invalid("url", "must be a URL")]) from None
         path = parsed.path
-        if parsed.netloc:
-            if parsed.netloc != urlsplit(self.root.server).netloc:
+        if parsed.scheme:
+            if parsed.netloc.lower() != urlsplit(self.root.server).netloc.lower():
                 raise InvalidRequest([invalid("url", "must be an address of this server")])
             path = path.removeprefix(urlsplit(self.root.server).path)
         path = "/" + path.lstrip("/")

@@ -38,10 +38,11 @@ class ConnectionViewSet(GraphViewSet):
         self.query_options()
         values = read_new_connection(self.body(), beta=self.root.beta)
 
-        def register() -> HttpResponse:
+        def register() -> tuple[HttpResponse, ExternalConnection]:
             connection = ExternalConnection.objects.register(self.actor, **values)
             address = self.root.connection_url(connection.graph_id)
-            return self._written(connection, status=201, headers={"Location": address})
+            answer = self._written(connection, status=201, headers={"Location": address})
+            return answer, connection
 
         return self.once(register)
 
@@ -49,8 +50,9 @@ class ConnectionViewSet(GraphViewSet):
         connection = self.find_connection(connection_id)
         options = self.query_options(ENTITY_OPTIONS)
         headers = {"ETag": connection.etag}
-        # the tag is the connection's own: it does not tell whether what is expanded has changed
-        unchanged = None if options.expand else self.not_modified(connection.etag, headers)
+        # the tag is the connection's own: it does not tell whether its operations have changed
+        shows_more = options.expand or self.prefer.annotations
+        unchanged = None if shows_more else self.not_modified(connection.etag, headers)
         if unchanged:
             return unchanged
         [expanded] = self.expansion(options).members([connection])

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from operations.api import edm
+from operations.api.answers import content_type
 from operations.api.representation import Json, Root
 from operations.models import ConnectionOperation, ExternalConnection
 from operations.provisioning import ReadableSchema
@@ -21,7 +22,12 @@ _INT64_AS_TEXT = "ieee754compatible=true"
 #: Types of values that are what they look like in JSON.
 TOLD_BY_JSON = frozenset(("Edm.String", "Edm.Boolean", "Edm.Int32"))
 #: Members of type Edm.Int64, which a caller may want as text (JavaScript has no such numbers).
-INT64_MEMBERS = ("@odata.count", "operations@odata.count", "ingestedItemsCount")
+INT64_MEMBERS = frozenset(
+    prop.name
+    for kind in edm.MODEL.structured(beta=True)
+    for prop in kind.own
+    if prop.type.full_name == "Edm.Int64"
+)
 
 
 class Level(StrEnum):
@@ -49,19 +55,17 @@ class Format:
     @property
     def content_type(self) -> str:
         """Graph's media type, with its parameters (graph-contract 4.3)."""
-        return (
-            f"application/json;odata.metadata={self.level};odata.streaming=true;"
-            f"IEEE754Compatible={str(self.int64_as_text).lower()};charset=utf-8"
-        )
+        return content_type(str(self.level), int64_as_text=self.int64_as_text)
 
 
 def int64_as_text(data: Json) -> None:
     """Write Edm.Int64 members as text, in place (OData JSON 4.0, 3.2: IEEE754Compatible)."""
     for entity in (data, *data.get("value", ())):
         if isinstance(entity, dict):
-            for member in INT64_MEMBERS:
-                if isinstance(entity.get(member), int):
-                    entity[member] = str(entity[member])
+            for member, value in entity.items():
+                is_int64 = member in INT64_MEMBERS or member.endswith("@odata.count")
+                if is_int64 and isinstance(value, int):
+                    entity[member] = str(value)
 
 
 def operation_control(operation: ConnectionOperation, root: Root, level: Level) -> Json:
@@ -74,7 +78,6 @@ def connection_control(connection: ExternalConnection, root: Root, level: Level)
     control = _control(edm.CONNECTION, connection.etag, path, root, level)
     if level == Level.FULL:
         for name in [navigation.name for navigation in edm.CONNECTION.navigation]:
-            control[f"{name}@odata.associationLink"] = f"{root.url}/{path}/{name}/$ref"
             control[f"{name}@odata.navigationLink"] = f"{root.url}/{path}/{name}"
     return control
 

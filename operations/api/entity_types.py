@@ -49,12 +49,12 @@ CONNECTION = EntityType(
     edm.CONNECTION.members(),
     _PROPERTIES,
     _NAVIGATIONS,
-    not_expanded=("groups", "items"),
+    not_expanded=edm.NOT_SERVED,
 )
 BETA_CONNECTION = EntityType(
     edm.CONNECTION.full_name,
     edm.CONNECTION.members(beta=True),
     _PROPERTIES,
     _NAVIGATIONS,
-    not_expanded=("groups", "items", "quota"),
+    not_expanded=edm.NOT_SERVED_BETA,
 )

@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from rest_framework import exceptions, status
 
 from operations.api.answers import answer
-from operations.errors import GraphError, ItemNotFound, MethodNotAllowed, UnreadableBody
+from operations.errors import (
+    GraphError,
+    InvalidRequest,
+    ItemNotFound,
+    MethodNotAllowed,
+    UnreadableBody,
+)
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +67,8 @@ def _as_graph_error(exc: Exception, view: Any) -> GraphError | None:
         return _as_graph_error(MethodNotAllowed(), view)
     if isinstance(exc, Http404 | exceptions.NotFound):
         return ItemNotFound("Resource")
+    if isinstance(exc, SuspiciousOperation):  # such as more query fields than Django reads
+        return InvalidRequest.of("BadRequest", str(exc), "request")
     if isinstance(exc, exceptions.ParseError):
         return UnreadableBody()
     if isinstance(exc, PermissionDenied | exceptions.APIException):

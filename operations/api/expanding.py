@@ -11,8 +11,8 @@ from django.db.models import Count, F, OuterRef, Subquery, Window
 from django.db.models.functions import Coalesce, RowNumber
 
 from operations import provisioning
-from operations.api.conditions import mark, narrowed, order_by
 from operations.api.control import Level
+from operations.api.filtering import mark, narrowed, order_by
 from operations.api.query import next_link
 from operations.api.rendering import Rendering
 from operations.api.representation import Json, Root, pick

@@ -60,10 +60,11 @@ class OperationViewSet(GraphViewSet):
         self.query_options()
         values = read_new_operation(self.body())
 
-        def report() -> HttpResponse:
+        def report() -> tuple[HttpResponse, ConnectionOperation]:
             operation = ConnectionOperation.objects.report(connection, self.actor, **values)
             address = self.root.operation_url(connection, operation.graph_id)
-            return self._written(operation, status=201, headers={"Location": address})
+            answer = self._written(operation, status=201, headers={"Location": address})
+            return answer, operation
 
         return self.once(report)
 

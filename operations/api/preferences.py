@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]++"
+_QUOTED = r'"(?P<quoted>(?:[^"\\]|\\.)*+)"'
+# possessive throughout: an attacker's header is read once, never again from another end
 _PREFERENCE = re.compile(
-    rf'(?P<name>{_TOKEN})(?:\s*=\s*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>{_TOKEN})))?'
-    rf'(?:\s*;\s*{_TOKEN}(?:\s*=\s*(?:"(?:[^"\\]|\\.)*"|{_TOKEN}))?)*\s*(?:,|$)'
+    rf"\s*+(?P<name>{_TOKEN})\s*+(?:=\s*+(?:{_QUOTED}|(?P<bare>{_TOKEN})))?+"
+    rf'(?:\s*+;\s*+{_TOKEN}\s*+(?:=\s*+(?:"(?:[^"\\]|\\.)*+"|{_TOKEN}))?+)*+\s*+(?:,|$)'
 )
+_LONGEST = 2000
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,9}")
 UNKNOWN_ENUM_MEMBERS = "include-unknown-enum-members"
 
@@ -30,7 +34,13 @@ class Preferences:
         """OData 4.0 writes ``odata.`` before its own preferences, 4.01 need not; the first of two
         with the same name counts."""
         values: dict[str, str] = {}
-        for match in _PREFERENCE.finditer(header[:2000]):
+        position = 0
+        while position < min(len(header), _LONGEST):
+            match = _PREFERENCE.match(header, position, _LONGEST)
+            if match is None:  # on to what follows the next comma
+                position = header.find(",", position) + 1 or len(header)
+                continue
+            position = match.end()
             value = match["bare"] or re.sub(r"\\(.)", r"\1", match["quoted"] or "")
             values.setdefault(match["name"].lower().removeprefix("odata."), value)
         return cls(values)
@@ -56,10 +66,11 @@ class Preferences:
         value = self.values.get("return", "").lower()
         return value if value in ("minimal", "representation") else ""
 
-    @property
-    def annotations(self) -> str:
-        """``odata.include-annotations``: a list of patterns of annotation names."""
-        return self.values.get("include-annotations", "")
+    @cached_property
+    def annotations(self) -> frozenset[str]:
+        """``odata.include-annotations``: patterns of annotation names."""
+        patterns = self.values.get("include-annotations", "").split(",")
+        return frozenset(pattern.strip() for pattern in patterns) - {""}
 
     def apply(self, preference: str) -> None:
         if preference not in self.applied:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from operations.api import edm
 from operations.api.representation import (
     BETA_CONNECTION_MEMBERS,
     CONNECTION_MEMBERS,
@@ -19,13 +20,13 @@ from operations.connection_rules import (
 )
 from operations.errors import Fault, InvalidRequest, invalid, required, undeclared
 from operations.models import KEEP, ContentCategory, GraphEnum, OperationStatus
-from operations.models.connection import MAX_NAME, connection_id_fault
+from operations.models.connection import MAX_CONNECTOR_ID, MAX_NAME, connection_id_fault
 from operations.models.operation import operation_id_fault
 from operations.public_error import parse_public_error
 from operations.schema_rules import SENTINEL
 
 #: Navigation properties of a connection: declared, and never set through its own body.
-NAVIGATION = ("operations", "items", "groups", "schema", "quota")
+NAVIGATION = (*(entry.name for entry in edm.CONNECTION.navigation), *edm.NOT_SERVED_BETA)
 #: The parts of a connection whose rules are one function: their column, and that function.
 SETTINGS: dict[str, tuple[str, Callable[[object], tuple[Json, list[Fault]]]]] = {
     "activitySettings": ("activity_settings", read_activity_settings),
@@ -176,7 +177,7 @@ def _connection_values(reader: _Reader, present: Json, beta: bool, *, creating: 
     if "description" in present:
         values["description"] = reader.text("description")
     if "connectorId" in present:
-        values["connector_id"] = reader.text("connectorId", maximum=128) or ""
+        values["connector_id"] = reader.text("connectorId", maximum=MAX_CONNECTOR_ID) or ""
     if "configuration" in present:
         sent = present["configuration"]
         app_ids, members, faults = read_configuration({} if sent is None else sent)

@@ -7,13 +7,13 @@ import json
 import logging
 from collections.abc import Callable
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 
 from operations.access import Caller
 from operations.api.representation import Json
-from operations.errors import GraphError
-from operations.models import Replay
+from operations.models import ConnectionOperation, ExternalConnection, Replay
+from operations.models.replay import RequestKey
 
 log = logging.getLogger(__name__)
 
@@ -28,57 +28,48 @@ KEPT_HEADERS = (
 )
 
 
+Made = ExternalConnection | ConnectionOperation
+
+
 def once(
-    request: HttpRequest, caller: Caller, body: Json, make: Callable[[], HttpResponse]
+    request: HttpRequest, caller: Caller, body: Json, make: Callable[[], tuple[HttpResponse, Made]]
 ) -> HttpResponse:
     """What ``make`` answers, or what it answered when this request came the first time.
 
-    The effect and the kept answer are one transaction, so a request that broke half-way is not
-    taken for one that was answered. A refusal is not kept: it had no effect.
+    ``make`` returns the answer and what it made. Effect and kept answer are one transaction, so a
+    request that broke half-way is not taken for one that was answered. A refusal is not kept: it
+    had no effect.
     """
-    client_request_id = _own_id(request)
-    fingerprint = _fingerprint(request, body)
-
-    def earlier() -> HttpResponse | None:
-        found = Replay.objects.earlier(
-            caller.app_id,
-            fingerprint,
-            client_request_id,
-            retries="HTTP_RETRY_ATTEMPT" in request.META,
+    key = RequestKey(
+        caller.app_id,
+        _fingerprint(request, body),
+        request.own_client_request_id,  # type: ignore[attr-defined]
+        retries="HTTP_RETRY_ATTEMPT" in request.META,
+    )
+    with transaction.atomic():
+        if kept := Replay.objects.earlier(key):
+            log.info("Answered again as at %s.", kept.created_at.isoformat())
+            return _again(kept)
+        response, made = make()
+        is_operation = isinstance(made, ConnectionOperation)
+        Replay.objects.create(
+            app_id=key.app_id,
+            client_request_id=key.client_request_id,
+            fingerprint=key.fingerprint,
+            connection_key=None if is_operation else made.pk,
+            operation_key=made.pk if is_operation else None,
+            status=response.status_code,
+            headers={name: response[name] for name in KEPT_HEADERS if name in response},
+            body=response.content.decode(),
         )
-        if found is None:
-            return None
-        log.info("Answered again as at %s.", found.created_at.isoformat())
-        response = HttpResponse(found.body, status=found.status, headers=found.headers)
-        if "Content-Type" not in found.headers:
-            del response["Content-Type"]
         return response
 
-    if answer := earlier():
-        return answer
-    try:
-        with transaction.atomic():
-            response = make()
-            Replay.objects.create(
-                app_id=caller.app_id,
-                client_request_id=client_request_id,
-                fingerprint=fingerprint,
-                status=response.status_code,
-                headers={name: response[name] for name in KEPT_HEADERS if name in response},
-                body=response.content.decode(),
-            )
-            return response
-    except (GraphError, IntegrityError):
-        # a twin that ran at the same time may have won: its answer is this one's too
-        if answer := earlier():
-            return answer
-        raise
 
-
-def _own_id(request: HttpRequest) -> str:
-    """The ``client-request-id`` that the caller sent, not the one that we gave it."""
-    own: str = request.client_request_id  # type: ignore[attr-defined]
-    return "" if own == request.request_id else own  # type: ignore[attr-defined]
+def _again(kept: Replay) -> HttpResponse:
+    response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
+    if "Content-Type" not in kept.headers:
+        del response["Content-Type"]
+    return response
 
 
 def _fingerprint(request: HttpRequest, body: Json) -> str:

@@ -11,7 +11,7 @@ from operations.api.answers import empty
 from operations.api.entity_types import SCHEMA
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
-from operations.models import ExternalConnection
+from operations.models import ConnectionOperation, ExternalConnection
 
 
 class SchemaViewSet(GraphViewSet):
@@ -38,16 +38,14 @@ class SchemaViewSet(GraphViewSet):
         self.query_options()
         return self.once(lambda: self._register(connection))
 
-    def _register(self, connection: ExternalConnection) -> HttpResponse:
+    def _register(self, connection: ExternalConnection) -> tuple[HttpResponse, ConnectionOperation]:
         operation = provisioning.request_registration(
             connection, self.body(), self.actor, beta=self.root.beta, only_if=self.only_if
         )
         if self.prefer.respond_async:
             self.prefer.apply("respond-async")
-        return empty(
-            202,
-            headers={
-                "Location": self.root.long_running_url(operation),
-                "Retry-After": str(settings.OPERATION_RETRY_AFTER),
-            },
-        )
+        headers = {
+            "Location": self.root.long_running_url(operation),
+            "Retry-After": str(settings.OPERATION_RETRY_AFTER),
+        }
+        return empty(202, headers=headers), operation

@@ -19,15 +19,15 @@ from operations.access import Caller
 from operations.api.answers import answer, empty
 from operations.api.auth import BearerAuthentication
 from operations.api.body import read_object
-from operations.api.conditions import narrowed
 from operations.api.control import Format, Level, int64_as_text
 from operations.api.errors import exception_handler
 from operations.api.expanding import Expansion
+from operations.api.filtering import narrowed
 from operations.api.paths import base_url
 from operations.api.preferences import Preferences
 from operations.api.query import page, page_size
 from operations.api.rendering import Rendering
-from operations.api.replay import once
+from operations.api.replay import Made, once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed
 from operations.models import Actor, ExternalConnection, RequestCount
@@ -154,8 +154,6 @@ class GraphViewSet(ViewSet):
     def only_if(self) -> Precondition:
         """What ``If-Match`` and ``If-None-Match`` say."""
         headers = self.request.META
-        if "HTTP_IF_MATCH" not in headers and "HTTP_IF_NONE_MATCH" not in headers:
-            return ALWAYS
         return Precondition.of(headers.get("HTTP_IF_MATCH"), headers.get("HTTP_IF_NONE_MATCH"))
 
     def entity(
@@ -182,11 +180,12 @@ class GraphViewSet(ViewSet):
         self.only_if.check(etag, reading=True)
         return empty(304, headers=headers) if self.only_if.has_seen(etag) else None
 
-    def once(self, make: Callable[[], HttpResponse]) -> HttpResponse:
+    def once(self, make: Callable[[], tuple[HttpResponse, Made]]) -> HttpResponse:
         """Make something, but not twice for a request that comes twice."""
 
-        def make_and_tell() -> HttpResponse:
-            return self._tell_preferences(make())
+        def make_and_tell() -> tuple[HttpResponse, Made]:
+            response, made = make()
+            return self._tell_preferences(response), made
 
         return once(self.request._request, self.caller, self.body(), make_and_tell)
 
@@ -212,7 +211,8 @@ class GraphViewSet(ViewSet):
         return self._tell_preferences(response)
 
     def _tell_preferences(self, response: Any) -> Any:
-        if self.prefer.applied and response.status_code < 400:
+        # an answer whose preferences nobody read followed none
+        if "prefer" in self.__dict__ and self.prefer.applied and response.status_code < 400:
             response["Preference-Applied"] = ", ".join(self.prefer.applied)
         return response
 
@@ -256,4 +256,4 @@ class GraphViewSet(ViewSet):
             data.pop("@odata.context", None)
         if self.format.int64_as_text:
             int64_as_text(data)
-        return answer(data, status, content_type=self.format.content_type, headers=headers or {})
+        return answer(data, status, media_type=self.format.content_type, headers=headers or {})

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from operations.models.schema import Schema
 
 MAX_NAME = 128
+MAX_CONNECTOR_ID = 128
 CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
 RESERVED_IDS = frozenset(
     name.lower()
@@ -143,7 +144,7 @@ class ExternalConnection(models.Model):
     search_settings = models.JSONField(null=True, blank=True)
     compliance_settings = models.JSONField(null=True, blank=True)
     enabled_content_experiences = models.CharField(max_length=100, blank=True)
-    connector_id = models.CharField(max_length=128, blank=True)
+    connector_id = models.CharField(max_length=MAX_CONNECTOR_ID, blank=True)
     content_category = models.SmallIntegerField(
         choices=ContentCategory, default=ContentCategory.UNCATEGORIZED
     )
@@ -273,7 +274,8 @@ class ExternalConnection(models.Model):
                     before={key: before[key] for key in sorted(changed)},
                     after={key: after[key] for key in sorted(changed)},
                 )
-        self.refresh_from_db()
+            # still under the lock: what is answered, and its tag, are what this call has made
+            self.refresh_from_db()
         return bool(changed)
 
     def _authorize(self, app_ids: Sequence[UUID]) -> None:

@@ -346,7 +346,7 @@ class ConnectionOperation(models.Model):
             only_if.check(current.etag)
             current.connection = self.connection
             changed = current._apply_move(actor, status, error, note)
-        if changed:
+            # still under the lock: what is answered, and its tag, are what this call has made
             self.refresh_from_db()
         return changed
 

@@ -6,12 +6,19 @@ the first one arrived (graph-contract 4.7). Which requests are the same one is o
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 from django.utils import timezone
+
+from operations.models.connection import ExternalConnection
+from operations.models.enums import OperationStatus
+from operations.models.operation import ConnectionOperation
+from operations.models.throttle import RequestCount
 
 #: How long an answer is kept for a request with the same ``client-request-id``.
 WINDOW = timedelta(minutes=10)
@@ -20,27 +27,48 @@ RETRY_WINDOW = timedelta(seconds=200)
 BATCH = 500
 
 
+@dataclass(frozen=True)
+class RequestKey:
+    """Which request it is: the application's, with this content, under its own id for it.
+
+    ``client_request_id`` is empty when the caller sent none; ``retries`` is whether it says that
+    it has sent this before (``Retry-Attempt``).
+    """
+
+    app_id: UUID
+    fingerprint: str
+    client_request_id: str
+    retries: bool
+
+    @property
+    def lock_number(self) -> int:
+        """The same for equal requests, in 64 bits."""
+        text = f"{self.app_id} {self.fingerprint} {self.client_request_id}"
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], signed=True)
+
+
 class ReplayQuerySet(models.QuerySet["Replay"]):
-    def earlier(
-        self, app_id: UUID, fingerprint: str, client_request_id: str, *, retries: bool
-    ) -> Replay | None:
+    def earlier(self, key: RequestKey) -> Replay | None:
         """The first answer to this request, None when it is new.
 
-        Args:
-            client_request_id: the caller's own, empty when it sent none.
-            retries: whether the caller says that it has sent this before (``Retry-Attempt``).
+        Call it in the transaction that makes what is new: of equal requests that arrive at once,
+        each waits here for the one before.
         """
-        if not client_request_id and not retries:
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key.lock_number])
+        # SQLite's transactions take turns anyway
+        if not key.client_request_id and not key.retries:
             return None
-        window = WINDOW if client_request_id else RETRY_WINDOW
         found = self.filter(
-            app_id=app_id, fingerprint=fingerprint, client_request_id=client_request_id
+            app_id=key.app_id,
+            fingerprint=key.fingerprint,
+            client_request_id=key.client_request_id,
         ).first()
-        if found and found.created_at <= timezone.now() - window:
-            if client_request_id:
-                found.delete()  # the same id is new again, and may be kept again
-            return None
-        return found
+        if found is None or found.stands(key):
+            return found
+        found.delete()  # the request is new again, and its answer may be kept again
+        return None
 
     def forget_old(self) -> int:
         """Delete a batch of answers whose time is over. Returns how many."""
@@ -49,11 +77,16 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
 
 
 class Replay(models.Model):
-    """One answer: which request (application, its id for it, its content) and what it got."""
+    """One answer: which request (application, its id for it, its content) and what it got.
+
+    What it made is referred to by value, for it may be gone before the answer is forgotten.
+    """
 
     app_id = models.UUIDField()
     client_request_id = models.CharField(max_length=64, blank=True)
     fingerprint = models.CharField(max_length=64)
+    connection_key = models.BigIntegerField(null=True)
+    operation_key = models.BigIntegerField(null=True)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.TextField(blank=True)
@@ -65,7 +98,6 @@ class Replay(models.Model):
         ordering = ["-created_at", "-id"]
         get_latest_by = "id"
         constraints = [
-            # of two that arrive at once, the second finds this and gets the first one's answer
             models.UniqueConstraint(
                 fields=["app_id", "client_request_id", "fingerprint"],
                 name="replay_answered_once",
@@ -79,3 +111,29 @@ class Replay(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} for {self.app_id} {self.client_request_id}".strip()
+
+    def stands(self, key: RequestKey) -> bool:
+        """Whether the answer is still one to the request: not too old, and of something there."""
+        window = WINDOW if key.client_request_id else RETRY_WINDOW
+        if self.created_at <= timezone.now() - window:
+            return False
+        if not key.client_request_id and RequestCount.objects.refused_since(
+            key.app_id, self.created_at
+        ):
+            # the retry may be of a request that we refused meanwhile, and that had no effect
+            return False
+        if self.operation_key is not None:
+            return _operation_stands(self.operation_key)
+        made = ExternalConnection.objects.alive().filter(pk=self.connection_key or 0)
+        return made.exists()
+
+
+def _operation_stands(key: int) -> bool:
+    """A registration that failed, or that another one followed, is one to ask for anew."""
+    operation = ConnectionOperation.objects.filter(pk=key).first()
+    if operation is None or not operation.is_workers:
+        return operation is not None
+    later = ConnectionOperation.objects.filter(
+        connection_id=operation.connection_id, kind=operation.kind, pk__gt=operation.pk
+    )
+    return operation.status != OperationStatus.FAILED and not later.exists()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import time
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, models
+from django.utils import timezone
 
 from operations.errors import TooManyRequests
 
@@ -28,16 +30,22 @@ class RequestCountQuerySet(models.QuerySet["RequestCount"]):
             cursor.execute(_COUNT_ONE, [key, window])
             [count] = cursor.fetchone()
         if count > settings.THROTTLE_LIMIT:
+            self.filter(app_id=app_id).update(refused_at=timezone.now())
             ends_in = (window + 1) * settings.THROTTLE_WINDOW - now
             raise TooManyRequests(max(1, math.ceil(ends_in)))
 
+    def refused_since(self, app_id: UUID, moment: datetime) -> bool:
+        """Whether the application was refused a request after a moment."""
+        return self.filter(app_id=app_id, refused_at__gt=moment).exists()
+
 
 class RequestCount(models.Model):
-    """One row an application: the window that is counted, and the count in it."""
+    """One row an application: the window that is counted, the count in it, the last refusal."""
 
     app_id = models.UUIDField(primary_key=True)
     window = models.BigIntegerField()
     count = models.BigIntegerField()
+    refused_at = models.DateTimeField(null=True)
 
     objects = RequestCountQuerySet.as_manager()
 

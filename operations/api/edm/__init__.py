@@ -17,6 +17,8 @@ from operations.api.edm.entities import (
     ENTITY,
     EXTERNAL,
     MODEL,
+    NOT_SERVED,
+    NOT_SERVED_BETA,
     SCHEMA,
 )
 from operations.api.edm.kinds import (
@@ -37,6 +39,8 @@ __all__ = [
     "EXTERNAL",
     "ITEM_ID_RESOLVER",
     "MODEL",
+    "NOT_SERVED",
+    "NOT_SERVED_BETA",
     "PROPERTY",
     "PUBLIC_ERROR",
     "SCHEMA",

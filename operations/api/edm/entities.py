@@ -10,9 +10,13 @@ from operations.api.edm import complex as parts
 from operations.api.edm import enums
 from operations.api.edm.kinds import GRAPH, Container, EntityType, Model, Navigation, Property
 from operations.models import ContentCategory
-from operations.models.connection import CONNECTION_ID, MAX_NAME
+from operations.models.connection import CONNECTION_ID, MAX_CONNECTOR_ID, MAX_NAME
 from operations.models.operation import OPERATION_ID
 from operations.schema_rules import MAX_PROPERTIES
+
+#: Navigation properties of a connection that Graph has and that are not served here.
+NOT_SERVED = ("groups", "items")
+NOT_SERVED_BETA = (*NOT_SERVED, "quota")
 
 ENTITY = EntityType(
     name="entity",
@@ -122,7 +126,7 @@ CONNECTION = EntityType(
         parts.text(
             name="connectorId",
             description="The Teams application that the connection was enabled from.",
-            max_length=128,
+            max_length=MAX_CONNECTOR_ID,
         ),
         Property(
             name="contentCategory",

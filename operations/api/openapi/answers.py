@@ -83,7 +83,7 @@ HEADER_PARAMETERS: dict[str, Part] = {
             TEXT,
         ),
         ("If-Match", "Goes on only if the entity still has this ETag, or with `*` if any.", TEXT),
-        ("If-None-Match", "Answers 304 if the entity still has this ETag.", TEXT),
+        ("If-None-Match", "Not if the entity still has this ETag: 304 for a GET, else 412.", TEXT),
     )
 }
 #: By the names that references use; the dollar sign may not stand in one.
@@ -112,6 +112,7 @@ HEADERS: dict[str, Part] = {
         "Seconds to wait before the next try.", {"type": "integer", "minimum": 0}
     ),
     "ETag": _header("The entity's version, for `If-Match` and `If-None-Match`."),
+    "OData-EntityId": _header("The new entity's address, when the answer has no body."),
     "Preference-Applied": _header("Which preferences were honoured."),
     "WWW-Authenticate": _header("Where a token can be had.", required=True),
 }

@@ -74,11 +74,11 @@ SCHEMA = edm.SCHEMA
 LIST_OPTIONS = (
     "$select $filter $orderby $top $skip $count $skiptoken $format Prefer client-request-id"
 ).split()
-COUNT_OPTIONS = ("$filter", "client-request-id")
+COUNT_OPTIONS = ("$filter", "$format", "client-request-id")
 READ_OPTIONS = ("$select", "$format", "If-Match", "If-None-Match", "Prefer", "client-request-id")
 CREATE_OPTIONS = ("Prefer", "client-request-id")
-CHANGE_OPTIONS = ("If-Match", "Prefer", "client-request-id")
-DELETE_OPTIONS = ("If-Match", "client-request-id")
+CHANGE_OPTIONS = ("If-Match", "If-None-Match", "Prefer", "client-request-id")
+DELETE_OPTIONS = ("If-Match", "If-None-Match", "client-request-id")
 PLAIN = ("client-request-id",)
 
 ALWAYS = (400, 401, 403, 429, 500, 503)
@@ -111,12 +111,19 @@ COUNT_ANSWER = Answer(
     inline({"type": "string", "pattern": "^[0-9]+$"}),
     media="text/plain",
 )
-UNCHANGED = Answer(304, "The entity is still the version that `If-None-Match` names.")
-WITHOUT_BODY = Answer(204, "With `Prefer: return=minimal`.", headers=("Preference-Applied",))
+UNCHANGED = Answer(
+    304, "The entity is still the version that `If-None-Match` names.", headers=("ETag",)
+)
+WITHOUT_BODY = Answer(204, "With `Prefer: return=minimal`.", headers=("ETag", "Preference-Applied"))
+CREATED_WITHOUT_BODY = Answer(
+    204,
+    WITHOUT_BODY.sentence,
+    headers=("Location", "OData-EntityId", "ETag", "Preference-Applied"),
+)
 STARTED = Answer(
     202,
     "A registration was begun; `Location` is the operation to poll.",
-    headers=("Location", "Retry-After"),
+    headers=("Location", "Retry-After", "Preference-Applied"),
 )
 
 #: Below each version root, with and without ``/external``.
@@ -135,8 +142,13 @@ RESOURCES: dict[str, Sequence[Call]] = {
             "createConnection",
             "Create a connection",
             (
-                Answer(201, "The connection.", entity(CONNECTION), ("Location", "ETag")),
-                Answer(204, WITHOUT_BODY.sentence, headers=("Location", "Preference-Applied")),
+                Answer(
+                    201,
+                    "The connection.",
+                    entity(CONNECTION),
+                    ("Location", "ETag", "Preference-Applied"),
+                ),
+                CREATED_WITHOUT_BODY,
             ),
             body=to_create(CONNECTION),
             example=A_CONNECTION,
@@ -159,7 +171,10 @@ RESOURCES: dict[str, Sequence[Call]] = {
             "get",
             "getConnection",
             "Get a connection",
-            (Answer(200, "The connection.", entity(CONNECTION), ("ETag",)), UNCHANGED),
+            (
+                Answer(200, "The connection.", entity(CONNECTION), ("ETag", "Preference-Applied")),
+                UNCHANGED,
+            ),
             options=(*READ_OPTIONS, "$expand"),
             refusals=(*BELOW, 412),
         ),
@@ -168,7 +183,7 @@ RESOURCES: dict[str, Sequence[Call]] = {
             "updateConnection",
             "Change what is given of a connection",
             (
-                Answer(204, "It is changed."),
+                Answer(204, "It is changed.", headers=("ETag",)),
                 Answer(
                     200,
                     "With `Prefer: return=representation`.",
@@ -237,8 +252,13 @@ RESOURCES: dict[str, Sequence[Call]] = {
             "createOperation",
             "Report an operation that another service runs",
             (
-                Answer(201, "The operation.", entity(OPERATION), ("Location", "ETag")),
-                Answer(204, WITHOUT_BODY.sentence, headers=("Location", "Preference-Applied")),
+                Answer(
+                    201,
+                    "The operation.",
+                    entity(OPERATION),
+                    ("Location", "ETag", "Preference-Applied"),
+                ),
+                CREATED_WITHOUT_BODY,
             ),
             body=to_create(OPERATION),
             example={"id": "crawl-1", "status": "inprogress"},
@@ -266,7 +286,7 @@ RESOURCES: dict[str, Sequence[Call]] = {
                     200,
                     "The operation; `Retry-After` while its registration is unfinished.",
                     entity(OPERATION),
-                    ("ETag", "Retry-After"),
+                    ("ETag", "Retry-After", "Preference-Applied"),
                     example=AN_OPERATION,
                 ),
                 UNCHANGED,
@@ -278,7 +298,10 @@ RESOURCES: dict[str, Sequence[Call]] = {
             "patch",
             "updateOperation",
             "Move a reported operation on, or give a failure its error",
-            (Answer(200, "The operation.", entity(OPERATION), ("ETag",)), WITHOUT_BODY),
+            (
+                Answer(200, "The operation.", entity(OPERATION), ("ETag", "Preference-Applied")),
+                WITHOUT_BODY,
+            ),
             body=to_update(OPERATION),
             example={"status": "failed", "error": AN_OPERATION["error"]},
             options=CHANGE_OPTIONS,
