@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import uuid
 
 import pytest
 
@@ -464,3 +465,19 @@ def test_an_answer_lists_a_hundred_faults_and_counts_the_rest(graph):
         graph.post(HERE, {**HR, **settings}), 400, "InvalidRequest", says="(4999 more"
     )
     assert len(error["details"]) == 100
+
+
+def test_authorized_applications_are_bounded(graph):
+    """Each is a row: a body of a megabyte would be tens of thousands."""
+    ids = [str(uuid.UUID(int=number)) for number in range(1001)]
+    body = {"id": "contosohr", "name": "HR", "configuration": {"authorizedAppIds": ids}}
+    assert_refused(
+        graph.post("/v1.0/connections", body),
+        400,
+        "InvalidRequest",
+        target="configuration/authorizedAppIds",
+        says="must have at most 1000 entries, not 1001",
+    )
+    body["configuration"]["authorizedAppIds"] = ids[:1000]
+    created = graph.post("/v1.0/connections", body)
+    assert created.json()["configuration"]["authorizedAppIds"] == ids[:1000]
