@@ -44,8 +44,9 @@ def age(delta: timedelta) -> None:
 
 
 def same_answer(one, other) -> bool:
-    """The same answer under a request id of its own."""
+    """The same answer under a request id of its own, and the second says what it is."""
     assert one["request-id"] != other["request-id"]
+    assert "Idempotent-Replayed" not in one and other["Idempotent-Replayed"] == "true"
     names = ("Location", "ETag", "Content-Type", "Retry-After", "Preference-Applied")
     return (one.status_code, one.content, [one.get(name) for name in names]) == (
         other.status_code,

@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from operations.api.openapi import document
+from operations.api.openapi.document import default_scope, document
 from operations.api.paths import base_url
 
 
@@ -18,4 +18,4 @@ def openapi(request: HttpRequest) -> HttpResponse:
 @require_safe
 def page(request: HttpRequest) -> HttpResponse:
     """Swagger UI, from the files of an installed package; nothing comes from elsewhere."""
-    return render(request, "api/docs.html")
+    return render(request, "api/docs.html", {"scope": default_scope()})

@@ -67,6 +67,7 @@ def once(
 
 def _again(kept: Replay) -> HttpResponse:
     response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
+    response["Idempotent-Replayed"] = "true"  # or nobody would notice an id that never changes
     if "Content-Type" not in kept.headers:
         del response["Content-Type"]
     return response

@@ -75,7 +75,12 @@ QUERY_PARAMETERS: dict[str, Part] = {
 HEADER_PARAMETERS: dict[str, Part] = {
     name: _parameter("header", name, description, schema, required=False)
     for name, description, schema in (
-        ("client-request-id", "An identifier of the caller's, given back in the answer.", TEXT),
+        (
+            "client-request-id",
+            "The caller's id for this one request, given back in the answer. The same POST under "
+            "the same id gets its first answer again, and makes nothing twice.",
+            TEXT,
+        ),
         (
             "Prefer",
             "`return=minimal` or `return=representation`, `odata.maxpagesize=N`, "

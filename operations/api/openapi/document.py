@@ -82,9 +82,7 @@ def _security(server: str) -> Json:
             "flows": {
                 "clientCredentials": {
                     "tokenUrl": f"{server}/common/oauth2/v2.0/token",
-                    "scopes": {
-                        f"{settings.TOKEN_AUDIENCE}/.default": "All roles of the application."
-                    },
+                    "scopes": {default_scope(): "All roles of the application."},
                 }
             },
         },
@@ -99,6 +97,11 @@ def _components() -> Json:
         "headers": HEADERS,
         "responses": refusal_responses(),
     }
+
+
+def default_scope() -> str:
+    """What a client asks for at the token endpoint."""
+    return f"{settings.TOKEN_AUDIENCE}/.default"
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,7 @@
 
 const place = document.getElementById("swagger");
 
-window.SwaggerUIBundle({
+const ui = window.SwaggerUIBundle({
   domNode: place,
   url: place.dataset.openapi,
   layout: "BaseLayout",
@@ -11,7 +11,10 @@ window.SwaggerUIBundle({
   defaultModelsExpandDepth: 0,
   persistAuthorization: false,
   validatorUrl: null, // the validator's badge would be a picture from elsewhere
+  onComplete: () => ui.layoutActions.show(["operations-tag", "v1.0"], true),
 });
+// the token endpoint wants a scope, and there is but one: ticked, or signing in fails
+ui.initOAuth({ scopes: place.dataset.scope });
 
 // Swagger UI has colours for the dark, under a class of its own: follow the page's theme with it.
 const page = document.documentElement;
