@@ -82,6 +82,11 @@ def test_printed_curl_works_when_pasted(serving):
     assert "value" in json.loads(done.stdout)
 
 
+def test_first_start_names_the_roles_of_its_application(serving):
+    assert "Its roles      ExternalConnection.ReadWrite.OwnedBy, " in serving.banner
+    assert "More credentials" not in serving.banner
+
+
 @pytest.mark.parametrize("root", ["/v1.0", "/beta"])
 @pytest.mark.parametrize("way", ["/connections", "/external/connections"])
 def test_whole_life(serving, token, root, way):
@@ -138,6 +143,7 @@ def test_second_start_has_the_same_data_and_shows_no_secret(installation, tmp_pa
         seconds = time.monotonic() - began
         assert "Client secret" not in second.banner and "Password" not in second.banner
         assert "Dashboard" in second.banner
+        assert "More credentials: manage.py create_application NAME --role " in second.banner
     assert first.process.returncode == second.process.returncode == 0
     print(f"second start: {seconds:.1f} s until it answers")
 

@@ -150,14 +150,19 @@ class Command(BaseCommand):
             lines += [
                 f"  Client id      {application.app_id}",
                 f"  Client secret  {secret}",
+                f"  Its roles      {', '.join(FIRST_ROLES)}",
                 "",
                 "Passwords and secrets are shown only now. Try this, within the hour:",
                 "",
                 f"  curl {trust}-H 'Authorization: Bearer {token}' {address}/v1.0/connections",
                 "",
             ]
-        elif first_operator:
-            lines.append("The password is shown only now.")
+        else:
+            if first_operator:
+                lines.append("The password is shown only now.")
+            lines.append(
+                f"More credentials: manage.py create_application NAME --role {FIRST_ROLES[0]}"
+            )
         self.stdout.write("\n".join(lines))
 
 
