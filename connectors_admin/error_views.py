@@ -1,4 +1,5 @@
-"""Errors that Django answers itself: Graph's envelope below a version root, a page elsewhere."""
+"""Errors that Django answers itself: Graph's envelope below a version root and for
+programs that miss it, a page elsewhere."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from operations.api import token_endpoint
 from operations.api.errors import refusal
 from operations.api.paths import is_api_path, is_token_path
 from operations.dashboard import errors as pages
-from operations.errors import InvalidRequest, ItemNotFound, UnexpectedError
+from operations.errors import InvalidRequest, ItemNotFound, UnexpectedError, UnknownSegment
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -30,7 +31,17 @@ def permission_denied(request: HttpRequest, exception: PermissionDenied) -> Http
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if is_api_path(request.path_info):
         return refusal(ItemNotFound("Resource"), request)
+    if _is_program(request):
+        segment = request.path_info.strip("/").partition("/")[0]
+        return refusal(UnknownSegment(segment, "The API is below /v1.0 and /beta."), request)
     return pages.page_not_found(request, exception)
+
+
+def _is_program(request: HttpRequest) -> bool:
+    """Whether the caller has lost the way to the API: a browser sends no bearer token, and takes
+    a page."""
+    bearer = request.headers.get("Authorization", "").lower().startswith("bearer ")
+    return bearer or not request.accepts("text/html")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

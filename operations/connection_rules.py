@@ -141,7 +141,7 @@ class _Complex:
             faults.append(invalid(path, "must be an object"))
         if declared is not None:
             faults += [
-                undeclared(self.at(member))
+                undeclared(self.at(member), declared)
                 for member in self.members
                 if member not in declared and "@" not in member
             ]

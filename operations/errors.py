@@ -10,22 +10,46 @@ from observed answers; ``docs/contract.md`` says which ones are ours.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong with a request: a code, a sentence, and the member it is about."""
+    """One thing that is wrong with a request: a code, a sentence, and the member it is about.
+
+    ``declared`` are the names among which the one that was meant may be. They are searched when
+    the fault is listed: a body can have any number of faults, and a search takes its time.
+    """
 
     code: str
     message: str
     target: str
+    declared: Sequence[str] = field(default=(), compare=False, repr=False)
+
+    def as_listed(self) -> Fault:
+        """The fault whose sentence goes on with the name that was probably meant."""
+        near = did_you_mean(self.target.rpartition("/")[2], self.declared)
+        return replace(self, message=f"{self.message} {near}", declared=()) if near else self
 
 
-def undeclared(path: str) -> Fault:
-    """The fault for a member that the type does not declare."""
-    return Fault("PropertyNotDeclared", f"Property '{path}' is not declared by the type.", path)
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest of these names was meant; empty when none is near."""
+    folded = {other.casefold(): other for other in known}
+    near = get_close_matches(name[:60].casefold(), folded, n=1)
+    return f"Did you mean '{folded[near[0]]}'?" if near else ""
+
+
+def undeclared(path: str, declared: Iterable[str] = (), beta_only: Iterable[str] = ()) -> Fault:
+    """The fault for a member that the type does not declare.
+
+    ``declared`` are the members that it has, ``beta_only`` those that it has on /beta besides.
+    """
+    message = f"Property '{path}' is not declared by the type."
+    if path.rpartition("/")[2] in beta_only:
+        return Fault("PropertyNotDeclared", f"{message} It is declared on /beta only.", path)
+    return Fault("PropertyNotDeclared", message, path, tuple(declared))
 
 
 def required(path: str) -> Fault:
@@ -77,9 +101,9 @@ class InvalidRequest(GraphError):
     max_details = 100
 
     def __init__(self, faults: Sequence[Fault]):
-        first = faults[0]
         self.faults = tuple(faults)
-        listed = self.faults[: self.max_details]
+        listed = [fault.as_listed() for fault in self.faults[: self.max_details]]
+        first = listed[0]
         more = f" ({len(faults) - 1} more in details.)" if len(faults) > 1 else ""
         if len(faults) > len(listed):
             more = f" ({len(faults) - 1} more, the first of them in details.)"
@@ -103,6 +127,11 @@ class UnreadableBody(GraphError):
         "Unable to read JSON request payload. Please ensure Content-Type header is set and "
         "payload is of valid JSON format."
     )
+
+    def __init__(self, cause: str = ""):
+        """``cause`` stands in the outer message too, for clients that show nothing else."""
+        self.message = f"{self.message} {cause}".rstrip()
+        super().__init__(cause, inner_code="InvalidJson" if cause else None)
 
 
 class InvalidQueryOption(GraphError):
@@ -220,13 +249,13 @@ class ItemNotFound(GraphError):
 
 
 class UnknownSegment(GraphError):
-    """No such path below a version root. Graph's text; the status is our choice."""
+    """No such path. Graph's text; the status is our choice, and so is the ``hint`` behind it."""
 
     status = 404
     code = "ResourceNotFound"
 
-    def __init__(self, segment: str):
-        self.message = f"Resource not found for the segment '{segment}'."
+    def __init__(self, segment: str, hint: str = ""):
+        self.message = f"Resource not found for the segment '{segment}'. {hint}".rstrip()
         super().__init__(inner_code="ResourceNotFound", target=segment)
 
 

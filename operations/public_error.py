@@ -77,7 +77,7 @@ def _members(
         if is_open:
             result[member] = value
         else:
-            faults.append(undeclared(f"{path}/{member}"))
+            faults.append(undeclared(f"{path}/{member}", known))
     return result
 
 

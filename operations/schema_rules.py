@@ -52,6 +52,7 @@ PERSON_LABELS = (
 TEXT_TYPES = {"string", "stringCollection"}
 
 FLAGS = ("isSearchable", "isQueryable", "isRetrievable", "isRefinable")
+MEMBERS = ("baseType", "properties", "id")
 V1_MEMBERS = {"name", "type", "description", "aliases", "labels", *FLAGS}
 BETA_MEMBERS = {"isExactMatchRequired", "rankingHint"}
 
@@ -88,9 +89,9 @@ def read_schema(
     if not isinstance(document, dict):
         return {}, [Fault("InvalidPropertyValue", "The body must be a schema object.", "schema")]
     faults = [
-        undeclared(member)
+        undeclared(member, MEMBERS)
         for member in document
-        if member not in ("baseType", "properties", "id") and "@" not in member
+        if member not in MEMBERS and "@" not in member
     ]
     base_type = document.get("baseType")
     if base_type is None:
@@ -154,7 +155,7 @@ class _PropertyReader:
         allowed = V1_MEMBERS | BETA_MEMBERS if self.beta else V1_MEMBERS
         for member in self.entry:
             if member not in allowed and "@" not in member:
-                self.faults.append(undeclared(f"{self.path}/{member}"))
+                self.faults.append(undeclared(f"{self.path}/{member}", allowed, BETA_MEMBERS))
         prop: dict[str, Any] = {
             "name": self.name(),
             "type": self.type(),
@@ -281,7 +282,8 @@ class _PropertyReader:
             return None
         for member in hint if isinstance(hint, dict) else ():
             if member != "importanceScore" and "@" not in member:
-                self.faults.append(undeclared(f"{self.path}/rankingHint/{member}"))
+                where = f"{self.path}/rankingHint/{member}"
+                self.faults.append(undeclared(where, ("importanceScore",)))
         score = hint.get("importanceScore") if isinstance(hint, dict) else None
         known = _IMPORTANCE_WORDS.get(score.casefold()) if isinstance(score, str) else None
         if known is None:

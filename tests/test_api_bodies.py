@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -86,6 +87,78 @@ def test_json_that_is_refused(graph, connection, body):
         says="Unable to read JSON request payload.",
     )
     assert not ConnectionOperation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (b"", "The body is empty."),
+        (b" \n", "The body is empty."),
+        (b'{"id": "\xff"}', "The body is not UTF-8."),
+        (b'{\n "id": }', "The body is not valid JSON: Expecting value at line 2, column 8."),
+        (
+            b'{"id": "a\tb"}',
+            "The body is not valid JSON: Invalid control character at line 1, colu",
+        ),
+        (b"{} {}", "The body is not valid JSON: Extra data at line 1, column 4."),
+        (INNER % "NaN", "The body is not valid JSON: NaN is no number of JSON."),
+        (INNER % ("9" * 5000), "The body has a number out of range."),
+        ("[" * 100_000, "The body is nested deeper than 32 levels."),
+        ('{"id": 1, "a": 2, "id": 3}', "Member 'id' stands twice."),
+        ('{"\\ud800": 1, "\\ud800": 2}', "Member '\\ud800' stands twice."),
+        ("[]", "The body must be a JSON object."),
+    ],
+    ids=range(12),
+)
+def test_the_cause_is_told_inside_and_outside(graph, connection, body, cause):
+    error = assert_refused(
+        graph.post(f"{HERE}/operations", body), 400, "BadRequest", inner="InvalidJson", says=cause
+    )
+    assert error["message"].startswith(
+        "Unable to read JSON request payload. Please ensure Content-Type header is set and payload "
+        "is of valid JSON format. "
+    )
+    assert error["innerError"]["message"].startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("way_in", "address", "body", "sentence"),
+    [
+        ("v1.0", "", {"activitySetting": {}}, "Did you mean 'activitySettings'?"),
+        ("v1.0", "", {"Name": "a"}, "Did you mean 'name'?"),
+        ("v1.0", "", {"complianceSettings": {}}, "It is declared on /beta only."),
+        ("beta", "", {"complianceSetting": {}}, "Did you mean 'complianceSettings'?"),
+        ("v1.0", "", {"activitySettings": {"urlToItemResolver": []}}, "'urlToItemResolvers'?"),
+        ("v1.0", "/schema", {"property": []}, "Did you mean 'properties'?"),
+        ("v1.0", "/schema", {"properties": [{"label": []}]}, "Did you mean 'labels'?"),
+        ("v1.0", "/schema", {"properties": [{"rankingHint": {}}]}, "It is declared on /beta only."),
+        ("beta", "/schema", {"properties": [{"rankingHint": {"score": 1}}]}, "by the type."),
+        ("v1.0", "/operations", {"state": "failed"}, "Did you mean 'status'?"),
+        ("v1.0", "/operations", {"error": {"mesage": "m"}}, "Did you mean 'message'?"),
+        ("v1.0", "/operations", {"colour": "red"}, "'colour' is not declared by the type."),
+    ],
+)
+def test_an_undeclared_member_that_is_near_one(graph, connection, way_in, address, body, sentence):
+    send = graph.post if address == "/operations" else graph.patch
+    error = assert_refused(
+        send(f"/{way_in}/external/connections/contosohr{address}", body), 400, "InvalidRequest"
+    )
+    undeclared = [d for d in error["details"] if d["code"] == "PropertyNotDeclared"]
+    assert len(undeclared) == 1
+    assert undeclared[0]["message"].startswith(f"Property '{undeclared[0]['target']}' is not decl")
+    assert undeclared[0]["message"].endswith(sentence)
+
+
+def test_members_without_number_that_are_near_one_are_refused_quickly(graph, connection, settings):
+    """Only for those that are listed is the nearest name looked for."""
+    count = settings.MAX_BODY_BYTES // 24
+    body = {f"descriptio{number}": 1 for number in range(count)}
+    begin = time.process_time()
+    error = assert_refused(
+        graph.patch(HERE, body), 400, "InvalidRequest", says=f"({count - 1} more"
+    )
+    assert time.process_time() - begin < 3
+    assert all(detail["message"].endswith("'description'?") for detail in error["details"])
 
 
 def test_the_deepest_body_that_is_read(graph, connection, settings):

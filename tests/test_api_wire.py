@@ -369,11 +369,29 @@ def test_an_unknown_path_is_unknown_to_every_method_and_role(db, method):
     assert_refused(response, 404, "ResourceNotFound", target="nothing")
 
 
-def test_outside_the_version_roots_there_are_pages(graph):
-    for path in ("/v1.01/connections", "/v2.0/connections", "/nothing", "/betamax"):
-        response = graph.get(path)
+OUTSIDE = ("/v1.01/connections", "/v2.0/connections", "/nothing", "/betamax", "/external/")
+
+
+@pytest.mark.parametrize("accept", ["text/html,application/xml;q=0.9,*/*;q=0.8", "*/*"])
+def test_outside_the_version_roots_there_are_pages(db, accept):
+    for path in OUTSIDE:
+        response = GraphClient().get(path, Accept=accept)
         assert response.status_code == 404
         assert response["Content-Type"].startswith("text/html"), path
+
+
+@pytest.mark.parametrize("headers", [{"Accept": "application/json"}, {"Authorization": "bearer x"}])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_outside_the_version_roots_a_program_is_told_where_they_are(db, method, headers):
+    for path in OUTSIDE:
+        segment = path.strip("/").partition("/")[0]
+        assert_refused(
+            GraphClient().request(method, path, **headers),
+            404,
+            "ResourceNotFound",
+            target=segment,
+            says=f"for the segment '{segment}'. The API is below /v1.0 and /beta.",
+        )
 
 
 # Methods -----------------------------------------------------------------------------------------

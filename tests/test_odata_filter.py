@@ -231,6 +231,65 @@ def test_a_long_text_is_not_repeated_whole():
     assert message == f"Syntax error at position 511 in '…{'a' * 38}' what now'."
 
 
+TEXT = "A text stands in single quotes: 'abc'."
+QUOTE = "A text ends with a single quote; one inside of it is doubled: 'it''s'."
+NAMES = (
+    "Those that can be filtered by: name, note, colour, error, error/code, nullable, anyone, "
+    "android, notes, trueness, inn."
+)
+MEMBERS = "Members: red, green, unknownFutureValue."
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("Name eq 'a'", f"Did you mean 'name'? {NAMES}"),
+        ("nmae eq 'a'", f"Did you mean 'name'? {NAMES}"),
+        ("size eq 'a'", NAMES),
+        ("shape eq 'a'", NAMES),
+        ("error/kode eq 'a'", f"Did you mean 'error/code'? {NAMES}"),
+        ("error.code eq 'a'", "A path is written with a slash: error/code."),
+        ("colour eq gren", f"Did you mean 'green'? {MEMBERS}"),
+        ("colour eq 'blue'", MEMBERS),
+        ("colour eq 3", MEMBERS),
+        ("name eq Contoso", TEXT),
+        ("name eq Contoso HR", TEXT),
+        ("name eq 1", TEXT),
+        ("name eq 2025-01-01", TEXT),
+        ("name eq \"Contoso HR\"", TEXT),
+        ("\"a\" eq name", TEXT),
+        ("name in (\"a\")", TEXT),
+        ("contains(name,\"a\")", TEXT),
+        ("contains(name,note)", TEXT),
+        ("name = 'a'", "'=' is written 'eq', with a blank on either side."),
+        ("name='a'", "'=' is written 'eq', with a blank on either side."),
+        ("colour=red", "'=' is written 'eq', with a blank on either side."),
+        ("name == 'a'", "'==' is written 'eq', with a blank on either side."),
+        ("name != 'a'", "'!=' is written 'ne', with a blank on either side."),
+        ("name>= 'a'", "'>=' is written 'ge', with a blank on either side."),
+        ("true && false", "'&&' is written 'and', with a blank on either side."),
+        ("name like 'a'", "Comparisons: eq, ne, gt, ge, lt, le, in."),
+        ("name eq 'it's'", QUOTE),
+        ("name eq 'a'b or true", QUOTE),
+        ("contains(name,'a'b)", QUOTE),
+        ("name eq 'a", QUOTE),
+        ("startwith(name,'a')", "Did you mean 'startswith'?"),
+    ],
+)  # fmt: skip
+def test_how_it_is_mended_stands_behind_the_place(text, hint):
+    assert refused(text).endswith(f"'. {hint}")
+
+
+@pytest.mark.parametrize("text", ["name eq 'a' b", "error/$count gt 1", "name eq @p", "name eq"])
+def test_no_hint_where_nothing_is_known(text):
+    assert refused(text).endswith(f" in '{text}'.")
+
+
+def test_members_above_the_sentinel_are_named_for_those_who_see_them():
+    with pytest.raises(InvalidQueryOption, match="unknownFutureValue, ultraviolet, infrared"):
+        read("colour eq blue", unmask=True)
+
+
 # Bounds ------------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,53 @@ def test_beta_has_a_quota_that_is_not_expanded():
             read(("$expand", "quota"), entity=entity)
 
 
+SELECTED = "Those that can be selected: id, baseType, properties."
+SORTED = "Those that can be sorted by: id, status, error/code, error/message, error/target."
+EXPANDED = "Those that can be expanded: operations, schema."
+SEPARATOR = "Options in parentheses are separated by ';'."
+QUOTE = "A text ends with a single quote; one inside of it is doubled: 'it''s'."
+
+
+@pytest.mark.parametrize(
+    ("entity", "option", "text", "hint"),
+    [
+        (OPERATION, "$orderby", "color", SORTED),
+        (OPERATION, "$orderby", "ID", f"Did you mean 'id'? {SORTED}"),
+        (OPERATION, "$orderby", "error.code desc", f"Did you mean 'error/code'? {SORTED}"),
+        (OPERATION, "$orderby", "error/details", SORTED),
+        (CONNECTION, "$orderby", "configuration", ", description, state, connectorId, contentC"),
+        (CONNECTION, "$orderby", "name descending", "Only asc or desc can follow a property."),
+        (CONNECTION, "$select", "naem", "Did you mean 'name'? Those that can be selected: id, "),
+        (CONNECTION, "$select", "naem", ", operations, schema."),
+        (CONNECTION, "$select", "id;name", "Those that can be selected: id, "),
+        (SCHEMA, "$select", "color", f"'color'. {SELECTED}"),
+        (CONNECTION, "$expand", "operation", f"Did you mean 'operations'? {EXPANDED}"),
+        (CONNECTION, "$expand", "name", f"'name'. {EXPANDED}"),
+        (CONNECTION, "$expand", "items", f"'items'. {EXPANDED}"),
+        (CONNECTION, "$expand", "operations($top=2", "')' expected."),
+        (CONNECTION, "$expand", "operations($filter=id eq 'a)", QUOTE),
+        (CONNECTION, "$expand", "operations($top=2,$select=id)", SEPARATOR),
+        (CONNECTION, "$expand", "operations(select=id, top=2)", SEPARATOR),
+        (CONNECTION, "$expand", "operations($filter=id eq 'a',$top=2)", SEPARATOR),
+        (CONNECTION, "$expand", "operations(fliter=true)", "Did you mean '$filter'?"),
+        (CONNECTION, "$expand", "operations(=true)", "Its name is empty"),
+        (CONNECTION, "$oderby", "name", "Did you mean '$orderby'?"),
+        (CONNECTION, "", "name eq 'a'", "Its name is empty: between double quotes a shell takes"),
+    ],
+)
+def test_how_it_is_mended_stands_at_the_end(entity, option, text, hint):
+    with pytest.raises(InvalidQueryOption) as caught:
+        read((option, text), entity=entity)
+    assert hint in caught.value.message
+    assert caught.value.target == option
+
+
+def test_what_is_wrong_inside_parentheses_is_not_blamed_on_a_comma():
+    with pytest.raises(InvalidQueryOption) as caught:
+        read(("$expand", "operations($select=id,color)"))
+    assert SEPARATOR not in caught.value.message
+
+
 @given(st.lists(st.tuples(st.sampled_from([*NAMES, "top", ""]), st.text(max_size=60)), max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_random_texts(pairs):

@@ -125,7 +125,7 @@ class ConnectionForm(DomainForm):
                 value, faults = read(cleaned[name])
                 cleaned[name] = value
                 if faults:
-                    self.add_error(name, [fault.message for fault in faults])
+                    self.add_error(name, [fault.as_listed().message for fault in faults])
         return cleaned
 
     def apply(self) -> ExternalConnection:

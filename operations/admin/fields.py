@@ -101,7 +101,7 @@ class PublicErrorField(JsonObjectField):
         try:
             return parse_public_error(document)
         except InvalidRequest as refusal:
-            raise ValidationError([fault.message for fault in refusal.faults]) from None
+            raise ValidationError([fault.message for fault in refusal.details]) from None
 
 
 class LinesField(forms.CharField):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from django.http.request import RawPostDataException
 from operations.errors import RequestTooLarge, UnreadableBody
 
 BYTES_SENT_CHUNKED = "chunked"
+OUT_OF_RANGE = "The body has a number out of range."
 
 
 def read_object(request: HttpRequest) -> dict[str, Any]:
@@ -22,18 +24,33 @@ def read_object(request: HttpRequest) -> dict[str, Any]:
     member that stands twice, for numbers that JSON does not have, for text that a database cannot
     hold (NUL, half a surrogate pair) and for nesting deeper than MAX_BODY_DEPTH.
     """
+    document = _read_json(_read_bytes(request))
+    if not isinstance(document, dict):
+        raise UnreadableBody("The body must be a JSON object.")
+    _check_values(document)
+    return document
+
+
+def _read_json(data: bytes) -> Any:
+    if not data.strip():
+        raise UnreadableBody("The body is empty.")
     try:
-        document = json.loads(
-            _read_bytes(request).decode("utf-8-sig"),
+        return json.loads(
+            data.decode("utf-8-sig"),
             parse_constant=_refuse_constant,
             object_pairs_hook=_members_once,
         )
-    except (ValueError, RecursionError):
-        raise UnreadableBody("The body is not valid JSON.", inner_code="InvalidJson") from None
-    if not isinstance(document, dict):
-        raise UnreadableBody("The body must be a JSON object.", inner_code="InvalidJson")
-    _check_values(document)
-    return document
+    except UnicodeDecodeError:
+        raise UnreadableBody("The body is not UTF-8.") from None
+    except json.JSONDecodeError as error:
+        cause = error.msg.removesuffix(" at")
+        raise UnreadableBody(
+            f"The body is not valid JSON: {cause} at line {error.lineno}, column {error.colno}."
+        ) from None
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError:  # more digits than Python reads
+        raise UnreadableBody(OUT_OF_RANGE) from None
 
 
 def _read_bytes(request: HttpRequest) -> bytes:
@@ -55,14 +72,20 @@ def _read_bytes(request: HttpRequest) -> bytes:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise UnreadableBody(f"The body is not valid JSON: {name} is no number of JSON.")
+
+
+def _too_deep() -> UnreadableBody:
+    return UnreadableBody(f"The body is nested deeper than {settings.MAX_BODY_DEPTH} levels.")
 
 
 def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """OData allows no member twice; the last one would win, and nobody would know."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        shown = twice[:60].encode(errors="backslashreplace").decode()
+        raise UnreadableBody(f"Member '{shown}' stands twice.")
     return members
 
 
@@ -73,10 +96,7 @@ def _check_values(document: Any) -> None:
         value, depth = pending.pop()
         if isinstance(value, dict | list):
             if depth > settings.MAX_BODY_DEPTH:
-                raise UnreadableBody(
-                    f"The body is nested deeper than {settings.MAX_BODY_DEPTH} levels.",
-                    inner_code="InvalidJson",
-                )
+                raise _too_deep()
             if isinstance(value, dict):
                 pending += [(key, depth) for key in value]
             members = value.values() if isinstance(value, dict) else value
@@ -84,11 +104,10 @@ def _check_values(document: Any) -> None:
         elif isinstance(value, str):
             if not _can_be_stored(value):
                 raise UnreadableBody(
-                    "The body has a text with a NUL character or half a surrogate pair.",
-                    inner_code="InvalidJson",
+                    "The body has a text with a NUL character or half a surrogate pair."
                 )
         elif isinstance(value, float) and not math.isfinite(value):
-            raise UnreadableBody("The body has a number out of range.", inner_code="InvalidJson")
+            raise UnreadableBody(OUT_OF_RANGE)
 
 
 def _can_be_stored(text: str) -> bool:

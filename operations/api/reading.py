@@ -38,11 +38,17 @@ SETTINGS: dict[str, tuple[str, Callable[[object], tuple[Json, list[Fault]]]]] = 
 class _Reader:
     """Collects faults while members are read; ``done`` raises them all together."""
 
-    def __init__(self, document: Json, declared: tuple[str, ...], ignored: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        document: Json,
+        declared: tuple[str, ...],
+        ignored: tuple[str, ...] = (),
+        beta_only: tuple[str, ...] = (),
+    ):
         """``ignored``: members that may be there and that nobody reads."""
         self.document = document
         self.faults = [
-            undeclared(member)
+            undeclared(member, declared, beta_only)
             for member in document
             if member not in declared and member not in ignored and "@" not in member
         ]
@@ -167,7 +173,7 @@ def read_connection_update(document: Json, *, beta: bool) -> Json:
 
 def _connection_reader(document: Json, beta: bool) -> _Reader:
     declared = BETA_CONNECTION_MEMBERS if beta else CONNECTION_MEMBERS
-    return _Reader(document, declared, ignored=NAVIGATION)
+    return _Reader(document, declared, ignored=NAVIGATION, beta_only=BETA_CONNECTION_MEMBERS)
 
 
 def _connection_values(reader: _Reader, present: Json, beta: bool, *, creating: bool) -> Json:

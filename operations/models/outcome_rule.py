@@ -16,7 +16,7 @@ def validate_public_error(document: object) -> None:
     try:
         parse_public_error(document)
     except InvalidRequest as refusal:
-        raise ValidationError([fault.message for fault in refusal.faults]) from None
+        raise ValidationError([fault.message for fault in refusal.details]) from None
 
 
 class OutcomeRule(models.Model):

@@ -15,7 +15,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from operations.errors import InvalidQueryOption
+from operations.errors import InvalidQueryOption, did_you_mean
+from operations.odata import hints
 from operations.odata.conditions import (
     And,
     Compare,
@@ -125,13 +126,23 @@ class _Parser:
         if not self._skip(mark):
             if self.token.word in NO_OPERATORS:
                 raise self._syntax_error()
-            raise self.source.syntax_error(self.token.start, f"'{mark}' expected")
+            raise self.source.syntax_error(self.token.start, f"'{mark}' expected", self._hint())
 
-    def _syntax_error(self) -> InvalidQueryOption:
+    def _syntax_error(self, hint: str = "") -> InvalidQueryOption:
+        """``hint`` is for a token that has none of its own."""
         token = self.token
         if token.word in NO_OPERATORS:
             return self.source.refuse(f"The operator '{token.text}' is not supported.", token.start)
-        return self.source.syntax_error(token.start)
+        return self.source.syntax_error(token.start, hint=self._hint() or hint)
+
+    def _hint(self) -> str:
+        """What the token that may not stand here was probably meant to be."""
+        before, token = self.tokens[self.next - 1], self.token
+        if token.kind != "word":
+            return ""
+        if before.kind == "text" and before.start + len(before.text) == token.start:
+            return hints.QUOTE
+        return hints.for_sign(token.text)
 
     # Expressions ---------------------------------------------------------------------------------
 
@@ -195,6 +206,7 @@ class _Parser:
                 f"An unknown function with name '{name.text[:60]}' was found. Functions: "
                 f"{', '.join(FUNCTIONS)}.",
                 name.start,
+                did_you_mean(name.word, FUNCTIONS),
             )
         self._expect("(")
         start = self.token.start
@@ -207,14 +219,15 @@ class _Parser:
         if not isinstance(prop, Text):
             raise self._no_overload(name, start)
         if text is None or text.kind is not LiteralKind.TEXT:
-            raise self._no_overload(name, text_start)
+            raise self._no_overload(name, text_start, hints.TEXT)
         return self._compared_with_truth(Match(prop, name.word, text.text))
 
-    def _no_overload(self, name: Token, start: int) -> InvalidQueryOption:
+    def _no_overload(self, name: Token, start: int, hint: str = "") -> InvalidQueryOption:
         return self.source.refuse(
             f"No function signature for the function with name '{name.text}' matches the specified "
             f"arguments. It is: {name.word}(property of type Edm.String, 'text').",
             start,
+            hint,
         )
 
     def _compared_with_truth(self, condition: Condition) -> Condition:
@@ -245,7 +258,7 @@ class _Parser:
                 raise self.source.refuse(
                     "The $filter expression must evaluate to a single boolean value.", left.start
                 )
-            raise self._syntax_error()
+            raise self._syntax_error(hints.COMPARISONS)
         self._take()
         if operator.word == "in":
             return self._in(left, operator)
@@ -300,7 +313,7 @@ class _Parser:
         following = self.token
         if following.kind == "text" and following.start == token.start + len(token.text):
             if not TYPE_NAME.fullmatch(token.text):
-                raise self.source.syntax_error(following.start)
+                raise self.source.syntax_error(following.start, hint=hints.for_sign(token.text))
             self._take()
             text = self._text(following).text
             return _Operand(token.start, literal=Literal(LiteralKind.ENUM, text, token.text))
@@ -311,7 +324,8 @@ class _Parser:
             kind = LiteralKind.NUMBER if fraction else LiteralKind.INTEGER
             return _Operand(token.start, literal=Literal(kind, token.text))
         if not PATH.fullmatch(token.text):
-            raise self.source.syntax_error(token.start)
+            hint = hints.for_word(token.text, self.entity.properties)
+            raise self.source.syntax_error(token.start, hint=hint)
         return _Operand(token.start, path=token.text)
 
     def _text(self, token: Token) -> Literal:
@@ -328,7 +342,11 @@ class _Parser:
             raise self.source.refuse("One side of a comparison must be a property.", operand.start)
         prop = self.entity.properties.get(operand.path)
         if prop is None:
-            raise self.source.refuse(self.entity.why_not(operand.path, "$filter"), operand.start)
+            raise self.source.refuse(
+                self.entity.why_not(operand.path, "$filter"),
+                operand.start,
+                self.entity.instead(operand.path, "$filter"),
+            )
         return prop
 
     def _values(self, prop: Property, operand: _Operand, word: str) -> tuple[Value, ...]:
@@ -344,7 +362,7 @@ class _Parser:
             return prop.values(literal, unmask=self.unmask)
         except WrongType as error:
             raise self.source.refuse(
-                str(error) or self._wrong_type(prop, literal, word), operand.start
+                str(error) or self._wrong_type(prop, literal, word), operand.start, error.hint
             ) from None
 
     def _wrong_type(self, prop: Property, literal: Literal, word: str) -> str:

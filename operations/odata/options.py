@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from operations.errors import ExpandNotSupported, InvalidQueryOption
+from operations.odata import hints
 from operations.odata.conditions import Condition
 from operations.odata.filters import parse_filter
 from operations.odata.ordering import Mark, SortKey, parse_orderby, read_skip_token
@@ -94,7 +95,8 @@ def _sources(pairs: Iterable[tuple[str, str]], allowed: Sequence[str]) -> dict[s
     for given, value in pairs:
         name = option_name(given)
         if name not in allowed and name != "$format":
-            raise InvalidQueryOption(_why_not(name, allowed), name)
+            why_not = f"{_why_not(name, allowed)} {hints.for_option(name, allowed)}".rstrip()
+            raise InvalidQueryOption(why_not, name)
         if name in sources:
             raise InvalidQueryOption(f"Query option '{name}' was specified more than once.", name)
         sources[name] = Source.of(name, value)
@@ -156,10 +158,14 @@ class _Reader:
             if not TERM.fullmatch(name):
                 raise piece.refuse(
                     f"{SELECT_AND_EXPAND}Term '{name[:60]}' is not valid in a $select or $expand "
-                    "expression."
+                    "expression.",
+                    hint=self.entity.instead(name, "$select"),
                 )
             if name != "*" and name not in self.entity.members + tuple(self.entity.navigations):
-                raise piece.refuse(SELECT_AND_EXPAND + self.entity.not_found(name))
+                raise piece.refuse(
+                    SELECT_AND_EXPAND + self.entity.not_found(name),
+                    hint=self.entity.instead(name, "$select"),
+                )
             names[name] = None
         return () if "*" in names else tuple(names)
 
@@ -195,24 +201,35 @@ class _Reader:
             if not equals:
                 raise piece.syntax_error(len(given))
             if option not in allowed:
-                raise piece.refuse(_why_not(option[:60], allowed))
+                raise piece.refuse(
+                    _why_not(option[:60], allowed), hint=hints.for_option(option, allowed)
+                )
             if option in sources:
                 raise piece.refuse(f"Query option '{option}' was specified more than once.")
             sources[option] = piece.piece(len(given) + 1, len(piece.text), option)
-        return _Reader(entity, self.max_page_size, self.unmask).read(sources)
+        try:
+            return _Reader(entity, self.max_page_size, self.unmask).read(sources)
+        except InvalidQueryOption as refusal:
+            if not hints.OPTION_AFTER_COMMA.search(source.text):
+                raise
+            message = f"{refusal.message} {hints.SEPARATOR}"
+            raise InvalidQueryOption(message, source.option) from None
 
     def _not_expanded(self, piece: Source, name: str) -> InvalidQueryOption:
+        hint = self.entity.instead(name, "$expand")
         if name in self.entity.not_expanded:
             refusal = piece.refuse(
-                f"Expand is not allowed for property '{name}' according to the entity schema."
+                f"Expand is not allowed for property '{name}' according to the entity schema.",
+                hint=hint,
             )
             return ExpandNotSupported(refusal.message)
         if name in self.entity.members:
             return piece.refuse(
                 f"{SELECT_AND_EXPAND}Property '{name}' on type '{self.entity.name}' is not a "
-                "navigation property. Only navigation properties can be expanded."
+                "navigation property. Only navigation properties can be expanded.",
+                hint=hint,
             )
-        return piece.refuse(SELECT_AND_EXPAND + self.entity.not_found(name))
+        return piece.refuse(SELECT_AND_EXPAND + self.entity.not_found(name), hint=hint)
 
 
 def _number(source: Source, *, minimum: int) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from operations.errors import InvalidQueryOption
+from operations.odata import hints
 from operations.odata.source import Source
 from operations.odata.types import EntityType, Property, Value
 
@@ -44,10 +45,13 @@ def parse_orderby(source: Source, entity: EntityType) -> tuple[SortKey, ...]:
             raise piece.syntax_error(0, "Expression expected")
         name, direction = words[0], "".join(words[1:2]).lower()
         if len(words) > 2 or direction not in ("", "asc", "desc"):
-            raise piece.syntax_error(piece.text.index(words[1], len(name)))
+            position = piece.text.index(words[1], len(name))
+            raise piece.syntax_error(position, hint=hints.DIRECTION)
         prop = entity.properties.get(name)
         if not isinstance(prop, Property):
-            raise piece.refuse(entity.why_not(name, "$orderby"))
+            raise piece.refuse(
+                entity.why_not(name, "$orderby"), hint=entity.instead(name, "$orderby")
+            )
         if name in keys:
             raise piece.refuse(f"Duplicate property named '{name}' is not supported in '$orderby'.")
         keys[name] = SortKey(name, prop, direction == "desc")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from operations.errors import InvalidQueryOption
+from operations.odata import hints
 
 #: Longer ones are refused before anything is read.
 MAX_LENGTH = 4000
@@ -65,16 +66,21 @@ class Source:
                 yield self.piece(begin, position)
                 begin = position + 1
         if depth or quoted:
-            raise self.syntax_error(len(text))
+            hint = hints.QUOTE if quoted else "')' expected."
+            raise self.syntax_error(len(text), hint=hint)
         yield self.piece(begin, len(text))
 
-    def syntax_error(self, position: int, what: str = "Syntax error") -> InvalidQueryOption:
+    def syntax_error(
+        self, position: int, what: str = "Syntax error", hint: str = ""
+    ) -> InvalidQueryOption:
         """The refusal in the words of Microsoft's own parser, which has the position in them."""
-        return InvalidQueryOption(f"{what} {self._at(position)}.", self.option)
+        return InvalidQueryOption(f"{what} {self._at(position)}. {hint}".rstrip(), self.option)
 
-    def refuse(self, message: str, position: int = 0) -> InvalidQueryOption:
-        """The refusal with this sentence, which goes on with the position."""
-        return InvalidQueryOption(f"{message} Found {self._at(position)}.", self.option)
+    def refuse(self, message: str, position: int = 0, hint: str = "") -> InvalidQueryOption:
+        """The refusal with this sentence, which goes on with the position, and then the hint."""
+        return InvalidQueryOption(
+            f"{message} Found {self._at(position)}. {hint}".rstrip(), self.option
+        )
 
     def _at(self, position: int) -> str:
         position += self.start

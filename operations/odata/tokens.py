@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from operations.odata import hints
 from operations.odata.source import Source
 
 #: A text with its quotes doubled inside (possessive: it is never tried twice), a mark, or all that
@@ -35,7 +36,7 @@ def tokens(source: Source) -> list[Token]:
         match = TOKEN.match(text, position)
         if match is None:
             start = text.index("'", position)
-            raise source.syntax_error(start, "There is an unterminated string literal")
+            raise source.syntax_error(start, "There is an unterminated string literal", hints.QUOTE)
         position = match.end()
         if kind := match.lastgroup:
             found.append(Token(kind, match[kind], match.start(kind)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from operations.odata import hints
+
 #: A value as it is kept: a text, or the number of an enumeration's member.
 Value = str | int | None
 #: How much of a text decides its place in a list. It bounds what a ``$skiptoken`` carries.
@@ -39,6 +41,10 @@ class Literal:
 
 class WrongType(Exception):
     """A literal that cannot be a value of the property; without text: its type is another."""
+
+    def __init__(self, message: str = "", *, hint: str = ""):
+        self.hint = hint
+        super().__init__(message)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,7 @@ class Text(Property):
         if literal.kind is LiteralKind.NULL:
             return (None,)
         if literal.kind is not LiteralKind.TEXT:
-            raise WrongType
+            raise WrongType(hint=hints.TEXT)
         return (literal.text,)
 
     def holds(self, value: object) -> bool:
@@ -106,15 +112,17 @@ class Enumeration(Property):
         known = literal.kind in (LiteralKind.TEXT, LiteralKind.WORD) or (
             literal.kind is LiteralKind.ENUM and literal.type_name == self.type_name
         )
+        sentinel = self.numbers.get(SENTINEL)
+        named = [w for w, n in self.numbers.items() if unmask or sentinel is None or n <= sentinel]
         if not known:
-            raise WrongType
+            raise WrongType(hint=hints.one_of("", named, "Members"))
         folded = literal.text.lower()
         number = next((n for word, n in self.numbers.items() if word.lower() == folded), None)
-        sentinel = self.numbers.get(SENTINEL)
         if number is None:
             raise WrongType(
                 f"The string '{literal.text[:60]}' is not a valid enumeration type constant of "
-                f"'{self.type_name}'."
+                f"'{self.type_name}'.",
+                hint=hints.one_of(literal.text, named, "Members"),
             )
         if unmask or sentinel is None or number < sentinel:
             return (number,)
@@ -170,6 +178,17 @@ class EntityType:
 
     def not_found(self, name: str) -> str:
         return _not_found(name, self.name)
+
+    def instead(self, name: str, option: str) -> str:
+        """The hint for a name that this option cannot have: those that it can."""
+        sortable = [path for path, prop in self.properties.items() if isinstance(prop, Property)]
+        known, use = {
+            "$filter": (self.properties, "filtered by"),
+            "$orderby": (sortable, "sorted by"),
+            "$select": ((*self.members, *self.navigations), "selected"),
+            "$expand": (self.navigations, "expanded"),
+        }[option]
+        return hints.one_of(name, known, f"Those that can be {use}")
 
 
 def _not_found(name: str, type_name: str) -> str:
