@@ -375,8 +375,8 @@ def test_a_stampede_holds_a_few_threads_only_and_asks_once(issuer, monkeypatch):
     for thread in threads:
         thread.join(10)
     assert len(took) == 30 and issuer.asked == 1
-    # all but a few were told at once; those waited for as long as the issuer may take
-    waited = [seconds for seconds in took if seconds >= foreign_tokens.TIMEOUT]
+    # all but a few were told at once; those waited about as long as the issuer may take
+    waited = [seconds for seconds in took if seconds > foreign_tokens.TIMEOUT / 2]
     assert len(waited) == foreign_tokens.MOST_WAITING
 
 
