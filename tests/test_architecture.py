@@ -25,6 +25,7 @@ FILES = sorted(
 #: Each room, and which others it may import from. Its own files it may always.
 PURE = {
     "errors",
+    "fingerprints",
     "odata",
     "preconditions",
     "schema_rules",
@@ -32,9 +33,21 @@ PURE = {
     "connection_rules",
     "url_pattern",
 }
-DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "foreign_tokens", "tokens"}
+DOMAIN = PURE | {
+    "models",
+    "access",
+    "provisioning",
+    "bearer",
+    "foreign_tokens",
+    "tokens",
+    "marks",
+    "roles",
+}
 ARROWS = {
     "errors": set(),
+    "fingerprints": set(),
+    "roles": set(),
+    "marks": {"models"},
     "odata": {"errors"},
     "preconditions": {"errors"},
     "schema_rules": {"errors"},

@@ -9,9 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 KEY = re.compile(r"[0-9]{1,18}")
 
@@ -57,7 +61,7 @@ class Parameters:
         self.options: dict[str, list[Option]] = {}
         self.ignored: list[str] = []
 
-    def several(self, name: str, title: str, labels: Mapping[str, str]) -> list[str]:
+    def several(self, name: str, title: str, labels: Mapping[str, StrOrPromise]) -> list[str]:
         """The chosen values of ``labels``; letters may be in any case, as in Graph."""
         self._known.add(name)
         words = {value.casefold(): value for value in labels}
@@ -68,8 +72,10 @@ class Parameters:
                 self._ignore(name, given)
             elif value not in chosen:
                 chosen.append(value)
-                self._keep(name, value, title, labels[value])
-        self.options[name] = [Option(value, labels[value], value in chosen) for value in labels]
+                self._keep(name, value, title, str(labels[value]))
+        self.options[name] = [
+            Option(value, str(labels[value]), value in chosen) for value in labels
+        ]
         return chosen
 
     def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
