@@ -31,6 +31,7 @@ PURE = {
     "schema_rules",
     "public_error",
     "connection_rules",
+    "fingerprints",
     "url_pattern",
 }
 DOMAIN = PURE | {
@@ -53,6 +54,7 @@ ARROWS = {
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "url_pattern": set(),
+    "fingerprints": set(),
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
