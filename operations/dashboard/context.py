@@ -54,6 +54,7 @@ class Frame:
         chosen = request.COOKIES.get("theme", "")
         self.theme = chosen if chosen in THEMES else "auto"
         self.themes = [(theme, theme == self.theme) for theme in THEMES]
+        self.keys_are_off = request.COOKIES.get("shortcuts") == "off"
         self.data_time = data_time()
         user = getattr(request, "user", None)
         self.is_signed_in = bool(user and user.is_authenticated)
