@@ -33,7 +33,7 @@ PURE = {
     "fingerprints",
     "url_pattern",
 }
-DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "foreign_tokens", "tokens"}
+DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "causes", "foreign_tokens", "tokens"}
 ARROWS = {
     "errors": set(),
     "odata": {"errors"},
@@ -47,11 +47,12 @@ ARROWS = {
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
     "bearer": {"errors"},
+    "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},
     "tokens": PURE | {"models", "access", "bearer", "foreign_tokens"},
     "demo": DOMAIN,
     "middleware": set(),
-    "checks": {"bearer"},
+    "checks": {"bearer", "causes"},
     "apps": {"checks"},
     "api": DOMAIN | {"middleware"},
     "dashboard": DOMAIN | {"middleware"},
