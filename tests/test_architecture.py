@@ -31,6 +31,7 @@ PURE = {
     "public_error",
     "connection_rules",
     "fingerprints",
+    "schema_diff",
     "url_pattern",
 }
 DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "causes", "foreign_tokens", "tokens"}
@@ -42,6 +43,7 @@ ARROWS = {
     "public_error": {"errors"},
     "url_pattern": set(),
     "fingerprints": set(),
+    "schema_diff": {"schema_rules"},
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
