@@ -13,10 +13,17 @@ from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 
+from operations.roles import Role
+
 
 class StrictAdminSite(AdminSite):
     """The stock admin passes filters from the address straight to the database. What that cannot
     look for (a NUL, the year -1, a key of twenty digits) is the address's fault."""
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Administrators come in by their role; others as Django has it, if they are staff."""
+        user = request.user
+        return user.is_active and (user.is_staff or Role.ADMINISTRATOR.is_held_by(user))
 
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)

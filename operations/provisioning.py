@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce, Now
+from django.utils import timezone
 
 from operations.errors import (
     InvalidRequest,
@@ -42,6 +43,8 @@ from operations.models import (
     Schema,
 )
 from operations.models.moves import outcome_columns
+from operations.models.operation_queryset import expectation
+from operations.models.outcome_count import count_outcome
 from operations.models.races import once_more
 from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
@@ -194,6 +197,9 @@ def _enqueue(
                 request_id=actor.request_id[:64],
                 retry_of=retry_of,
                 run_after=Now(),
+                **expectation(
+                    current, Kind.SCHEMA_REGISTRATION, OperationStatus.INPROGRESS, timezone.now()
+                ),
             )
             Change.record(
                 actor,
@@ -384,6 +390,7 @@ def _end(
     if not mine.update(changed_at=Now(), **outcome_columns(status, error, Now())):
         return False
     operation.refresh_from_db()
+    count_outcome(operation)
     failed = status == OperationStatus.FAILED
     Change.record(
         actor,

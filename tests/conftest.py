@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from django.test import Client
 
 from operations import foreign_tokens, tokens
-from tests.factories import make_application
+from operations.roles import Role
+from tests.factories import make_application, make_person
 from tests.graph import OWNED, GraphClient
 
 
@@ -35,8 +37,25 @@ def graph(application) -> GraphClient:
     return GraphClient(application)
 
 
-@pytest.fixture
-def operator(client, django_user_model):
-    """The pages as a signed-in person without special rights sees them."""
-    client.force_login(django_user_model.objects.create_user("maria"))
+def signed_in(role: Role) -> Client:
+    client = Client()
+    client.force_login(make_person(role))
     return client
+
+
+@pytest.fixture
+def viewer(db):
+    """The pages as somebody who may look sees them."""
+    return signed_in(Role.VIEWER)
+
+
+@pytest.fixture
+def operator(db):
+    """The pages as somebody who may retry and acknowledge sees them."""
+    return signed_in(Role.OPERATOR)
+
+
+@pytest.fixture
+def administrator(db):
+    """The pages as somebody who may edit and delete sees them."""
+    return signed_in(Role.ADMINISTRATOR)

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import itertools
 import uuid
+from datetime import timedelta
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group, Permission
+from django.utils import timezone
 
 from operations import provisioning
 from operations.models import (
@@ -15,9 +20,12 @@ from operations.models import (
     OperationStatus,
     OutcomeRule,
 )
+from operations.models.pace import overdue_at
+from operations.roles import Role
 
 COMMAND = Actor.command("tests")
 WORKER = "test-worker"
+PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
 
 
@@ -91,6 +99,35 @@ def report(connection, actor=COMMAND, **values) -> ConnectionOperation:
     if isinstance(status, str):
         status = OperationStatus.from_word(status)
     return ConnectionOperation.objects.report(connection, actor, status=status, **values)
+
+
+def make_stuck(operation, ago: timedelta = timedelta(hours=2)) -> ConnectionOperation:
+    """Let an operation in progress have begun so long ago that it counts as stuck."""
+    begun = timezone.now() - ago
+    ConnectionOperation.objects.filter(pk=operation.pk).update(
+        created_at=begun, overdue_at=overdue_at(begun, operation.usual_seconds)
+    )
+    operation.refresh_from_db()
+    return operation
+
+
+def make_person(role: Role | None, name: str | None = None):
+    """A user with that role; None for somebody who has none.
+
+    The groups are made by a migration, and gone after a test that empties the tables.
+    """
+    name = name or (role.group if role else "nobody")
+    user = get_user_model().objects.create_user(name, password=PASSWORD)
+    if role:
+        group, made = Group.objects.get_or_create(name=role.group)
+        if made:
+            ours = Permission.objects.filter(content_type__app_label="operations")
+            lower = list(Role)[: list(Role).index(role) + 1]
+            names = [other.permission.removeprefix("operations.") for other in lower]
+            everything = role is Role.ADMINISTRATOR
+            group.permissions.set(ours if everything else ours.filter(codename__in=names))
+        user.groups.add(group)
+    return user
 
 
 def make_application(*roles: str, name: str | None = None) -> Application:

@@ -451,7 +451,7 @@ def test_the_list_costs_the_same_for_many(anna, django_assert_max_num_queries):
         ("?error=no", ["without"]),
         ("?triage__exact=open", ["with", "without"]),
         ("?status__exact=1", ["running"]),
-        ("?overdue=yes", ["running"]),
+        ("?stuck=yes", ["running"]),
         ("?kind__exact=schemaRegistration", []),
     ],
 )
@@ -461,7 +461,8 @@ def test_search_and_filters(anna, query, shown):
     report(connection, graph_id="without", status="failed")
     running = report(connection, graph_id="running")
     ConnectionOperation.objects.filter(pk=running.pk).update(
-        created_at=timezone.now() - timedelta(hours=1)
+        created_at=timezone.now() - timedelta(hours=1),
+        overdue_at=timezone.now() - timedelta(minutes=1),
     )
     page = anna.get(url(MODEL) + query)
     assert page.status_code == 200

@@ -20,7 +20,7 @@ from operations.models import (
     Replay,
     Schema,
 )
-from operations.models.operation import ConnectionOperationQuerySet
+from operations.models.operation_queryset import ConnectionOperationQuerySet
 from tests.factories import a_property, a_schema, make_application, make_connection, work_off
 from tests.graph import OWNED, GraphClient, assert_refused
 

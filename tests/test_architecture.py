@@ -25,24 +25,36 @@ FILES = sorted(
 #: Each room, and which others it may import from. Its own files it may always.
 PURE = {
     "errors",
+    "fingerprints",
     "odata",
     "preconditions",
     "schema_rules",
     "public_error",
     "connection_rules",
-    "fingerprints",
     "schema_diff",
     "url_pattern",
 }
-DOMAIN = PURE | {"models", "access", "provisioning", "bearer", "causes", "foreign_tokens", "tokens"}
+DOMAIN = PURE | {
+    "models",
+    "access",
+    "provisioning",
+    "bearer",
+    "causes",
+    "foreign_tokens",
+    "tokens",
+    "marks",
+    "roles",
+}
 ARROWS = {
     "errors": set(),
+    "fingerprints": set(),
+    "roles": set(),
+    "marks": {"models"},
     "odata": {"errors"},
     "preconditions": {"errors"},
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "url_pattern": set(),
-    "fingerprints": set(),
     "schema_diff": {"schema_rules"},
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},

@@ -113,4 +113,4 @@ def test_the_number_of_queries_does_not_grow(operator, rows):
     with CaptureQueriesContext(database) as queries:
         page(operator)
 
-    assert len(queries) == 10
+    assert len(queries) == 8

@@ -134,7 +134,7 @@ def test_retry_makes_a_new_linked_operation(operator):
     assert response["Location"] == address(operation)
     assert said(response)[0].startswith("Retry requested.")
     change = Change.objects.get(action=Action.OPERATION_RETRIED)
-    assert (change.channel, change.actor_name) == (Channel.DASHBOARD, "maria")
+    assert (change.channel, change.actor_name) == (Channel.DASHBOARD, "operator")
     assert change.request_id == response["request-id"]
     assert f'Next attempt: <a class="mono id" href="{address(new)}"' in page(operator, operation)
     assert "Previous attempt:" in page(operator, new)
@@ -275,4 +275,4 @@ def test_the_number_of_queries_does_not_grow(operator, rows):
     with CaptureQueriesContext(database) as queries:
         page(operator, first)
 
-    assert len(queries) == 6
+    assert len(queries) == 8

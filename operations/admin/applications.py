@@ -15,7 +15,7 @@ from django.utils.html import format_html
 
 from operations.admin.guard import DomainAdmin, DomainForm, ReadOnlyAdmin, admin_actor, answer
 from operations.errors import ItemNotFound
-from operations.models import ROLES, Action, Actor, Application, ApplicationSecret, Change
+from operations.models import ROLES, Application, ApplicationSecret, Change
 
 
 class ApplicationForm(DomainForm):
@@ -54,33 +54,11 @@ class ApplicationForm(DomainForm):
                 self.actor, self.cleaned_data["name"], self.cleaned_data["roles"]
             )
             return application
-        return revise(self.actor, self.instance.pk, self.given())
-
-
-def revise(actor: Actor, key: int, values: dict[str, Any]) -> Application:
-    """Set the values of an application and record those that changed. Call it in a transaction.
-
-    Raises ItemNotFound when it is gone, ValidationError for values that break a rule.
-    """
-    application = Application.objects.select_for_update().filter(pk=key).first()
-    if application is None:
-        raise ItemNotFound("Application")
-    before = application.snapshot()
-    for field, value in values.items():
-        setattr(application, field, value)
-    application.full_clean()
-    after = application.snapshot()
-    changed = [member for member in after if before[member] != after[member]]
-    if changed:
-        application.save(update_fields=list(values))
-        Change.record(
-            actor,
-            Action.APPLICATION_UPDATED,
-            subject=str(application),
-            before={member: before[member] for member in changed},
-            after={member: after[member] for member in changed},
-        )
-    return application
+        current = Application.objects.filter(pk=self.instance.pk).first()
+        if current is None:
+            raise ItemNotFound("Application")
+        current.revise(self.actor, **self.given())
+        return current
 
 
 class SecretInline(admin.TabularInline):

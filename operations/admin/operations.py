@@ -30,8 +30,6 @@ from operations.models import (
     Triage,
 )
 
-OVERDUE = timedelta(minutes=30)
-
 
 class OperationForm(DomainForm):
     field_of_target = {"id": "graph_id", "status": "status", "error": "error"}
@@ -124,20 +122,15 @@ class ErrorFilter(admin.SimpleListFilter):
         return failed.filter(**without) if self.value() == "no" else queryset
 
 
-class OverdueFilter(admin.SimpleListFilter):
-    title = "waiting time"
-    parameter_name = "overdue"
+class StuckFilter(admin.SimpleListFilter):
+    title = "duration"
+    parameter_name = "stuck"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Unfinished for over 30 minutes")]
+        return [("yes", "Stuck: in progress for longer than usual")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() != "yes":
-            return queryset
-        return queryset.filter(
-            status__in=(OperationStatus.UNSPECIFIED, OperationStatus.INPROGRESS),
-            created_at__lt=timezone.now() - OVERDUE,
-        )
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
+        return queryset.stuck(timezone.now()) if self.value() == "yes" else queryset
 
 
 @admin.register(ConnectionOperation)
@@ -157,7 +150,7 @@ class OperationAdmin(DomainAdmin):
         "triage",
         "kind",
         ErrorFilter,
-        OverdueFilter,
+        StuckFilter,
         "created_at",
     )
     list_select_related = ("connection",)

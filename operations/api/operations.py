@@ -14,7 +14,7 @@ from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, ExternalConnection
-from operations.models.operation import OPERATION_ID
+from operations.models.operation_id import OPERATION_ID
 
 NAVIGATION = "operations"
 

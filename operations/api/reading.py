@@ -21,7 +21,7 @@ from operations.connection_rules import (
 from operations.errors import Fault, InvalidRequest, invalid, required, undeclared
 from operations.models import KEEP, ContentCategory, GraphEnum, OperationStatus
 from operations.models.connection import MAX_CONNECTOR_ID, MAX_NAME, connection_id_fault
-from operations.models.operation import operation_id_fault
+from operations.models.operation_id import operation_id_fault
 from operations.public_error import parse_public_error
 from operations.schema_rules import SENTINEL
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -17,11 +16,13 @@ from django.views.decorators.http import require_POST
 from operations import provisioning
 from operations.access import person
 from operations.dashboard.forms import NOTE_LENGTH, AcknowledgeForm, ThemeForm
+from operations.dashboard.guard import page
+from operations.dashboard.live import YEAR
 from operations.dashboard.lookups import find_operation
 from operations.errors import GraphError
 from operations.models import Actor, Channel, ConnectionOperation, Triage
+from operations.roles import Role
 
-YEAR = 365 * 24 * 3600
 Act = Callable[[HttpRequest, ConnectionOperation, Actor], None]
 
 
@@ -31,12 +32,12 @@ def action(act: Act) -> Callable[..., HttpResponse]:
     A GET (somebody signed in on the way here) shows the operation and changes nothing.
     """
 
-    @login_required
+    @page(Role.OPERATOR)
     @wraps(act)
     def view(request: HttpRequest, connection_id: str, operation_id: str) -> HttpResponse:
-        page = reverse("operation", args=[connection_id, operation_id])
+        own_page = reverse("operation", args=[connection_id, operation_id])
         if request.method != "POST":
-            return redirect(page)
+            return redirect(own_page)
         try:
             operation = find_operation(connection_id, operation_id)
         except Http404 as missing:
@@ -46,7 +47,7 @@ def action(act: Act) -> Callable[..., HttpResponse]:
             act(request, operation, person(request, Channel.DASHBOARD))
         except GraphError as refusal:
             messages.warning(request, f"{refusal} Nothing changed.")
-        return _back(request, page)
+        return _back(request, own_page)
 
     return view
 

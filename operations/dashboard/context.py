@@ -4,16 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 
 from operations.dashboard.live import data_time
-from operations.dashboard.presentation import Count
+from operations.dashboard.presentation.numbers import Count
 from operations.models import ConnectionOperation
+from operations.roles import Role
 
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+#: The main navigation: what is read, and the pages that belong to it, the first being its own.
+PLACES = (
+    (_("Overview"), "overview"),
+    (_("Connections"), "connections", "connection"),
+    (_("Operations"), "operations", "operation", "run"),
+    (_("Errors"), "errors", "error"),
+    (_("Applications"), "applications", "application"),
+    (_("Activity"), "activity", "event"),
+    (_("Settings"), "settings"),
+)
 THEMES = ("light", "dark", "auto")
 
 
@@ -21,7 +36,7 @@ THEMES = ("light", "dark", "auto")
 class Place:
     """An entry of the main navigation."""
 
-    label: str
+    label: StrOrPromise
     url: str
     icon: str
     is_current: bool
@@ -42,6 +57,11 @@ class Frame:
         self.data_time = data_time()
         user = getattr(request, "user", None)
         self.is_signed_in = bool(user and user.is_authenticated)
+        held = Role.of(user) if user and self.is_signed_in else None
+        self.role = held.group if held else ""
+        self.can_operate = held in (Role.OPERATOR, Role.ADMINISTRATOR)
+        self.can_enter_admin = bool(held is Role.ADMINISTRATOR or (user and user.is_staff))
+        self.can_administer = held is Role.ADMINISTRATOR
         self.user_name = user.get_username() if user and self.is_signed_in else ""
 
     @cached_property
@@ -55,23 +75,17 @@ class Frame:
         match = self._request.resolver_match
         here = match.url_name if match and not match.namespaces else None
         places = [
-            Place("Overview", reverse("overview"), "overview", here == "overview"),
             Place(
-                "Connections",
-                reverse("connections"),
-                "connections",
-                here in ("connections", "connection"),
-            ),
-            Place(
-                "Operations",
-                reverse("operations"),
-                "operations",
-                here in ("operations", "operation"),
-                self.open_failures,
-            ),
+                label=label,
+                url=reverse(pages[0]),
+                icon=pages[0],
+                is_current=here in pages,
+                count=self.open_failures if pages[0] == "operations" else None,
+            )
+            for label, *pages in PLACES
         ]
-        if self._request.user.is_staff:
-            places.append(Place("Admin", reverse("admin:index"), "admin", False))
+        if self.can_enter_admin:
+            places.append(Place(_("Admin"), reverse("admin:index"), "admin", False))
         return places
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 
 from operations.models import ConnectionOperation, ExternalConnection
 from operations.models.connection import CONNECTION_ID
-from operations.models.operation import OPERATION_ID
+from operations.models.health import Health, health
+from operations.models.operation_id import OPERATION_ID
 
 NEAR = 5
 
@@ -25,14 +28,18 @@ class ConnectionNotFound(Http404):
         )
 
 
-def find_connection(graph_id: str) -> ExternalConnection:
-    """The connection with this id, in any case of letters; one that is being deleted as well."""
+def find_connection(graph_id: str) -> tuple[ExternalConnection, Health]:
+    """The connection with this id, in any case of letters, and its health.
+
+    One that is being deleted as well. Raises ConnectionNotFound.
+    """
     found = None
     if CONNECTION_ID.fullmatch(graph_id):
-        found = ExternalConnection.objects.filter(lookup_id=graph_id.lower()).first()
+        rows: QuerySet = ExternalConnection.objects.annotate(health=health(timezone.now()))
+        found = rows.filter(lookup_id=graph_id.lower()).first()
     if found is None:
         raise ConnectionNotFound(graph_id)
-    return found
+    return found, Health(found.health)
 
 
 def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation:

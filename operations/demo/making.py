@@ -30,8 +30,10 @@ from operations.models import (
     Schema,
     Triage,
 )
-from operations.models.moves import TERMINAL, error_columns
-from operations.models.operation import new_operation_id
+from operations.models.moves import NO_ERROR, TERMINAL, error_columns
+from operations.models.operation_id import new_operation_id
+from operations.models.operation_queryset import expectation
+from operations.models.outcome_count import count_outcome
 
 MAKER = "seed_demo"
 COMMAND = Actor.command(MAKER)
@@ -155,10 +157,11 @@ def _make_operation(
     ended = op.status in TERMINAL
     unfinished = op.is_workers and op.status == RUNNING
     held = unfinished and not op.queued
-    return ConnectionOperation.objects.create(
+    kind = Kind.SCHEMA_REGISTRATION if op.is_workers else Kind.REPORTED
+    operation = ConnectionOperation.objects.create(
         connection=connection,
         graph_id=op.graph_id or new_operation_id(),
-        kind=Kind.SCHEMA_REGISTRATION if op.is_workers else Kind.REPORTED,
+        kind=kind,
         status=op.status,
         payload=op.schema,
         requested_by=op.by,
@@ -174,8 +177,12 @@ def _make_operation(
         worker=WORKER.name if held else "",
         lease_until=now + LATER if held else None,
         attempt=int(op.is_workers and not op.queued),
-        **error_columns(op.error),
+        **(error_columns(op.error) if op.status == FAILED else NO_ERROR),
+        **expectation(connection, kind, op.status, asked),
     )
+    if ended:
+        count_outcome(operation)
+    return operation
 
 
 def _history(op: Op, operation: ConnectionOperation) -> Iterator[Change]:

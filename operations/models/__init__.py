@@ -1,13 +1,18 @@
 """What the database holds. One file per thing that a user can name."""
 
 from operations.models.application import ROLES, Application, ApplicationSecret
+from operations.models.bulk_run import BulkAction, BulkRun
 from operations.models.change import Action, Actor, ActorKind, Change, Channel
 from operations.models.connection import AuthorizedApp, ExternalConnection
 from operations.models.enums import ConnectionState, ContentCategory, GraphEnum, OperationStatus
+from operations.models.error_group import ErrorGroup
+from operations.models.heartbeat import WorkerHeartbeat
 from operations.models.installation import Installation, SigningKey
 from operations.models.moves import KEEP, Kind, Triage
 from operations.models.operation import ConnectionOperation
+from operations.models.outcome_count import OutcomeCount
 from operations.models.outcome_rule import OutcomeRule
+from operations.models.refusal import Refusal
 from operations.models.replay import Replay
 from operations.models.schema import Schema
 from operations.models.throttle import RequestCount
@@ -21,20 +26,26 @@ __all__ = [
     "Application",
     "ApplicationSecret",
     "AuthorizedApp",
+    "BulkAction",
+    "BulkRun",
     "Change",
     "Channel",
     "ConnectionOperation",
     "ConnectionState",
     "ContentCategory",
+    "ErrorGroup",
     "ExternalConnection",
     "GraphEnum",
     "Installation",
     "Kind",
     "OperationStatus",
+    "OutcomeCount",
     "OutcomeRule",
+    "Refusal",
     "Replay",
     "RequestCount",
     "Schema",
     "SigningKey",
     "Triage",
+    "WorkerHeartbeat",
 ]

@@ -8,12 +8,14 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from operations.errors import ItemNotFound
 from operations.models.change import Action, Actor, Change
 
 #: Graph's application roles that can be granted, least privileged first (graph-contract 5.5).
@@ -99,12 +101,42 @@ class Application(models.Model):
     def snapshot(self) -> dict:
         return {"name": self.name, "roles": self.roles, "enabled": self.enabled}
 
+    def revise(self, actor: Actor, **values: Any) -> bool:
+        """Set the values given and record those that changed. Returns whether any did.
+
+        Raises ItemNotFound when it is gone, ValidationError for values that break a rule.
+        """
+        with transaction.atomic():
+            current = type(self).objects.select_for_update().filter(pk=self.pk).first()
+            if current is None:
+                raise ItemNotFound("Application")
+            before = current.snapshot()
+            for field, value in values.items():
+                setattr(current, field, value)
+            current.full_clean()
+            after = current.snapshot()
+            changed = [member for member in after if before[member] != after[member]]
+            if changed:
+                current.save(update_fields=list(values))
+                Change.record(
+                    actor,
+                    Action.APPLICATION_UPDATED,
+                    subject=str(current),
+                    before={member: before[member] for member in changed},
+                    after={member: after[member] for member in changed},
+                )
+            self.refresh_from_db()
+        return bool(changed)
+
     def create_secret(self, actor: Actor, expires_at: datetime | None = None) -> str:
         """Make a further secret and return its text, which is stored only as a hash."""
         text = secrets.token_urlsafe(30)
         with transaction.atomic():
             row = self.secrets.create(
-                prefix=text[:PREFIX_LENGTH], digest=secret_digest(text), expires_at=expires_at
+                prefix=text[:PREFIX_LENGTH],
+                digest=secret_digest(text),
+                expires_at=expires_at,
+                created_by=actor.name[:200],
             )
             Change.record(
                 actor,
@@ -132,7 +164,9 @@ class ApplicationSecret(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_by = models.CharField(max_length=200, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_used_address = models.CharField(max_length=45, blank=True, editable=False)
 
     class Meta:
         ordering = ["id"]

@@ -73,6 +73,12 @@ class Action(models.TextChoices):
     SECRET_CREATED = "application.secretCreated", "Secret created"
     SECRET_REVOKED = "application.secretRevoked", "Secret revoked"
     RULE_CHANGED = "outcomeRule.changed", "Outcome rule changed"
+    ERROR_RESOLVED = "error.resolved", "Error resolved"
+    ERROR_REOPENED = "error.reopened", "Error opened again"
+    ERROR_IGNORED = "error.ignored", "Error ignored for a time"
+    ERROR_CAUSE_CHANGED = "error.causeChanged", "Cause of an error changed"
+    RUN_STARTED = "run.started", "Action on many started"
+    RUN_FINISHED = "run.finished", "Action on many finished"
 
 
 class ChangeQuerySet(models.QuerySet["Change"]):

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import models
 
 from operations.errors import InvalidRequest
+from operations.fingerprints import fingerprint
 from operations.models.enums import OperationStatus
 
 TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
@@ -37,6 +38,10 @@ ERROR_COLUMNS = {
     "details": "error_details",
     "innerError": "error_inner",
 }
+
+
+#: What every operation holds that has not failed.
+NO_ERROR: dict[str, Any] = {**dict.fromkeys(ERROR_COLUMNS.values()), "fingerprint": ""}
 
 
 class Keep(Enum):
@@ -68,8 +73,12 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
-    """A parsed publicError as column values; all None for no error."""
-    return {column: (error or {}).get(member) for member, column in ERROR_COLUMNS.items()}
+    """What a failure with this parsed publicError holds; the columns are None for no error."""
+    given = error or {}
+    return {
+        **{column: given.get(member) for member, column in ERROR_COLUMNS.items()},
+        "fingerprint": fingerprint(given.get("code"), given.get("target"), given.get("message")),
+    }
 
 
 def check_error_fits(status: OperationStatus, error: dict[str, Any] | None) -> None:
@@ -92,5 +101,6 @@ def outcome_columns(
         "triage": Triage.OPEN if status == OperationStatus.FAILED else Triage.NONE,
         "worker": "",
         "lease_until": None,
-        **error_columns(error),
+        "overdue_at": None,
+        **(error_columns(error) if status == OperationStatus.FAILED else NO_ERROR),
     }

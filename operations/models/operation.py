@@ -7,21 +7,16 @@ person makes are here.
 
 from __future__ import annotations
 
-import re
-import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from operations.errors import (
-    Fault,
-    InvalidRequest,
     InvalidStateTransition,
     ItemNotFound,
-    NameAlreadyExists,
     OperationInProgress,
 )
 from operations.models.change import Action, Actor, Change, Channel
@@ -40,96 +35,18 @@ from operations.models.moves import (
     outcome_columns,
     same_json,
 )
-from operations.models.races import once_more
+from operations.models.operation_id import (
+    OPERATION_ID,
+    new_operation_id,
+    validate_operation_id,
+)
+from operations.models.operation_queryset import ConnectionOperationQuerySet
+from operations.models.outcome_count import count_outcome, recount_failure
+from operations.models.pace import overdue_at
 from operations.preconditions import ALWAYS, Precondition, weak_tag
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
-
-OPERATION_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
-
-
-def operation_id_fault(graph_id: str) -> Fault | None:
-    """What is wrong with an operation id that a caller chose, or None. The rule is our choice."""
-    if not OPERATION_ID.fullmatch(graph_id) or graph_id in (".", ".."):
-        return Fault(
-            "InvalidIdentifier",
-            "Property 'id' must be 1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not '.' or '..'.",
-            "id",
-        )
-    return None
-
-
-def validate_operation_id(graph_id: str) -> None:
-    """The same rule as a model validator, for the admin."""
-    if fault := operation_id_fault(graph_id):
-        raise ValidationError(fault.message, code=fault.code)
-
-
-def new_operation_id() -> str:
-    return str(uuid.uuid4())
-
-
-class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
-    def worker_unfinished(self) -> ConnectionOperationQuerySet:
-        """What our worker still has to do."""
-        return self.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS)
-
-    def open_failures(self) -> ConnectionOperationQuerySet:
-        """Failures that nobody acknowledged and no later success superseded."""
-        return self.filter(triage=Triage.OPEN)
-
-    @once_more
-    def report(
-        self,
-        connection: ExternalConnection,
-        actor: Actor,
-        *,
-        graph_id: str | None = None,
-        status: OperationStatus = OperationStatus.INPROGRESS,
-        error: dict[str, Any] | None = None,
-    ) -> ConnectionOperation:
-        """Record an operation that another service runs.
-
-        Raises InvalidRequest for an id or error that breaks the rules, NameAlreadyExists when
-        the connection has an operation with that id.
-        """
-        if graph_id is not None and (fault := operation_id_fault(graph_id)):
-            raise InvalidRequest([fault])
-        check_error_fits(status, error)
-        graph_id = graph_id or new_operation_id()
-        now = timezone.now()
-        try:
-            with transaction.atomic():
-                operation = self.create(
-                    connection=connection,
-                    graph_id=graph_id,
-                    kind=Kind.REPORTED,
-                    requested_by=actor.name[:200],
-                    requested_app_id=actor.app_id,
-                    request_id=actor.request_id[:64],
-                    started_at=None if status == OperationStatus.UNSPECIFIED else now,
-                    **outcome_columns(status, error, now),
-                )
-                Change.record(
-                    actor,
-                    Action.OPERATION_REPORTED,
-                    operation=operation,
-                    after=operation.snapshot(),
-                )
-                if status == OperationStatus.COMPLETED:
-                    operation.supersede_failures(actor)
-        except IntegrityError:
-            if not ExternalConnection.objects.filter(pk=connection.pk).exists():
-                raise ItemNotFound("Connection") from None
-            if not self.filter(connection=connection, graph_id=graph_id).exists():
-                raise
-            raise NameAlreadyExists(
-                f"Connection '{connection.graph_id}' already has an operation with the id "
-                f"'{graph_id}'.",
-                target="id",
-            ) from None
-        return operation
 
 
 class ConnectionOperation(models.Model):
@@ -168,6 +85,10 @@ class ConnectionOperation(models.Model):
     started_at = models.DateTimeField("started", null=True, blank=True, editable=False)
     finished_at = models.DateTimeField("finished", null=True, blank=True, editable=False)
     changed_at = models.DateTimeField(auto_now=True)
+    # the median of its connection when it began; from when on it is stuck, while it is in progress
+    usual_seconds = models.FloatField(null=True, blank=True, editable=False)
+    overdue_at = models.DateTimeField(null=True, blank=True, editable=False)
+    fingerprint = models.CharField(max_length=32, blank=True, editable=False)
 
     # The worker's columns: when it may be claimed, who holds it until when, the how manieth time.
     run_after = models.DateTimeField(default=timezone.now, editable=False)
@@ -179,6 +100,11 @@ class ConnectionOperation(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        permissions = [
+            ("read_pages", "Can read the dashboard"),
+            ("operate", "Can retry, acknowledge and export"),
+            ("administer", "Can edit, delete, resolve, and manage applications and settings"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["connection", "graph_id"],
@@ -269,6 +195,32 @@ class ConnectionOperation(models.Model):
                 name="operation_open_failures",
                 condition=Q(triage=Triage.OPEN),
             ),
+            # what does not end
+            models.Index(
+                fields=["overdue_at"],
+                name="operation_overdue",
+                condition=Q(status=OperationStatus.INPROGRESS),
+            ),
+            # whether a connection is at work
+            models.Index(
+                fields=["connection"],
+                name="operation_in_progress",
+                condition=Q(status=OperationStatus.INPROGRESS),
+            ),
+            # the newest completions of a connection, whose median is the usual duration
+            models.Index(
+                fields=["connection", "kind", "id"],
+                name="operation_completions",
+                condition=Q(status=OperationStatus.COMPLETED),
+            ),
+            # the failures of one error
+            models.Index(
+                fields=["fingerprint", "id"],
+                name="operation_by_error",
+                condition=~Q(fingerprint=""),
+            ),
+            # the search for an id that came without its connection
+            models.Index(fields=["graph_id"], name="operation_by_graph_id"),
         ]
 
     def __str__(self) -> str:
@@ -297,6 +249,11 @@ class ConnectionOperation(models.Model):
     def is_queued(self) -> bool:
         """In progress as Graph says it, but no worker has it in hand (any more)."""
         return self.is_workers and self.status == OperationStatus.INPROGRESS and not self.worker
+
+    def is_stuck(self, now: datetime) -> bool:
+        """In progress for longer than is usual, as ``ConnectionOperationQuerySet.stuck`` finds."""
+        in_progress = self.status == OperationStatus.INPROGRESS
+        return in_progress and self.overdue_at is not None and self.overdue_at < now
 
     @property
     def can_be_retried(self) -> bool:
@@ -372,6 +329,8 @@ class ConnectionOperation(models.Model):
             columns = error_columns(given)
         elif self.started_at is None:
             columns["started_at"] = now
+            if new == OperationStatus.INPROGRESS:
+                columns["overdue_at"] = overdue_at(now, self.usual_seconds)
         unchanged = type(self).objects.filter(pk=self.pk, status=old)
         if new == old:
             unchanged = unchanged.filter(
@@ -382,8 +341,13 @@ class ConnectionOperation(models.Model):
                 f"Operation '{self.graph_id}' was changed by somebody else just now.",
                 target="status",
             )
+        grouped_before = self.fingerprint
         for column, value in columns.items():
             setattr(self, column, value)
+        if new == old:
+            recount_failure(self, grouped_before)
+        elif self.is_terminal:
+            count_outcome(self)
         action = {
             OperationStatus.COMPLETED: Action.OPERATION_COMPLETED,
             OperationStatus.FAILED: Action.OPERATION_FAILED,

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from operations.dashboard.presentation import age
+from operations.dashboard.presentation.numbers import age
 
 register = template.Library()
 EXACT = "j M Y, H:i:s T"

@@ -11,7 +11,7 @@ from operations.api.edm import enums
 from operations.api.edm.kinds import GRAPH, Container, EntityType, Model, Navigation, Property
 from operations.models import ContentCategory
 from operations.models.connection import CONNECTION_ID, MAX_CONNECTOR_ID, MAX_NAME
-from operations.models.operation import OPERATION_ID
+from operations.models.operation_id import OPERATION_ID
 from operations.schema_rules import MAX_PROPERTIES
 
 #: Navigation properties of a connection that Graph has and that are not served here.

@@ -1,0 +1,28 @@
+"""Who may open a page or press a button: first signed in, then the role."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+
+from operations.roles import Role
+
+View = Callable[..., HttpResponse]
+
+
+def page(role: Role) -> Callable[[View], View]:
+    """Let a signed-in user with the role in; a 403 names the role that is needed."""
+
+    def guard(view: View) -> View:
+        @login_required
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+            role.require(request.user)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return guard

@@ -1,0 +1,1 @@
+"""How things are shown: sentences, numbers, rows. The templates only print."""

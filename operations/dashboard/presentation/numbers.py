@@ -1,0 +1,98 @@
+"""Counts, durations and ages as words. Pure; the templates only print."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+
+#: Counts stop here, so that no page counts a million rows.
+COUNT_LIMIT = 10_000
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number that stops at COUNT_LIMIT and says so."""
+
+    number: int
+
+    @classmethod
+    def of(cls, rows: Any) -> Count:
+        """Count a queryset, reading no further than one above the limit."""
+        return cls(rows.order_by()[: COUNT_LIMIT + 1].count())
+
+    @classmethod
+    def several(cls, **sets: Any) -> dict[str, Count]:
+        """Count several querysets in one query, each no further than the limit."""
+        columns, parameters = [], []
+        for name, rows in sets.items():
+            capped = rows.order_by().values("pk")[: COUNT_LIMIT + 1]
+            try:
+                sql, values = capped.query.sql_with_params()
+            except EmptyResultSet:
+                sql, values = "SELECT 1 WHERE 1 = 0", ()
+            columns.append(f"(SELECT COUNT(*) FROM ({sql}) AS {connection.ops.quote_name(name)})")
+            parameters += values
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(columns)}", parameters)
+            return {name: cls(int(n)) for name, n in zip(sets, cursor.fetchone(), strict=True)}
+
+    def __bool__(self) -> bool:
+        return self.number > 0
+
+    def __str__(self) -> str:
+        if self.number > COUNT_LIMIT:
+            return f"{COUNT_LIMIT:,}+"
+        return f"{self.number:,}"
+
+    def named(self, one: str, many: str) -> str:
+        return f"{self} {one if self.number == 1 else many}"
+
+
+def exact_duration(span: timedelta) -> str:
+    """``5 min 12 s``: for what has ended."""
+    seconds = max(0.0, span.total_seconds())
+    if seconds < 1:
+        return "under 1 s"
+    return _two_units(int(seconds)) or "0 s"
+
+
+def coarse_duration(span: timedelta) -> str:
+    """``5 min``: for what goes on. Changes once a minute, so that a calm page stays unchanged."""
+    seconds = max(0, int(span.total_seconds()))
+    if seconds < 60:
+        return "under a minute"
+    return _two_units(seconds - seconds % 60)
+
+
+def _two_units(seconds: int) -> str:
+    days, rest = divmod(seconds, 86_400)
+    hours, rest = divmod(rest, 3600)
+    minutes, seconds = divmod(rest, 60)
+    if days:
+        minutes = seconds = 0
+    elif hours:
+        seconds = 0
+    units = (
+        (days, "day" if days == 1 else "days"),
+        (hours, "h"),
+        (minutes, "min"),
+        (seconds, "s"),
+    )
+    return " ".join(f"{number:,} {unit}" for number, unit in units if number)
+
+
+def age(moment: datetime, now: datetime) -> str:
+    """``3 min ago``, with one unit."""
+    seconds = max(0, int((now - moment).total_seconds()))
+    if seconds < 60:
+        return "just now"
+    if seconds < 3600:
+        return f"{seconds // 60} min ago"
+    if seconds < 86_400:
+        return f"{seconds // 3600} h ago"
+    days = seconds // 86_400
+    return f"{days:,} day{'' if days == 1 else 's'} ago"

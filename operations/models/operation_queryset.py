@@ -1,0 +1,111 @@
+"""Sets of operations, and how one that another service runs comes into being."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+from django.utils import timezone
+
+from operations.errors import InvalidRequest, ItemNotFound, NameAlreadyExists
+from operations.models.change import Action, Actor, Change
+from operations.models.connection import ExternalConnection
+from operations.models.enums import OperationStatus
+from operations.models.moves import (
+    TERMINAL,
+    Kind,
+    Triage,
+    check_error_fits,
+    outcome_columns,
+)
+from operations.models.operation_id import new_operation_id, operation_id_fault
+from operations.models.outcome_count import count_outcome
+from operations.models.pace import overdue_at, usual_seconds
+from operations.models.races import once_more
+
+if TYPE_CHECKING:
+    from operations.models.operation import ConnectionOperation
+
+
+class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
+    def worker_unfinished(self) -> ConnectionOperationQuerySet:
+        """What our worker still has to do."""
+        return self.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS)
+
+    def open_failures(self) -> ConnectionOperationQuerySet:
+        """Failures that nobody acknowledged and no later success superseded."""
+        return self.filter(triage=Triage.OPEN)
+
+    def in_progress(self) -> ConnectionOperationQuerySet:
+        return self.filter(status=OperationStatus.INPROGRESS)
+
+    def stuck(self, now: datetime) -> ConnectionOperationQuerySet:
+        """In progress for longer than is usual (models.pace)."""
+        return self.in_progress().filter(overdue_at__lt=now)
+
+    @once_more
+    def report(
+        self,
+        connection: ExternalConnection,
+        actor: Actor,
+        *,
+        graph_id: str | None = None,
+        status: OperationStatus = OperationStatus.INPROGRESS,
+        error: dict[str, Any] | None = None,
+    ) -> ConnectionOperation:
+        """Record an operation that another service runs.
+
+        Raises InvalidRequest for an id or error that breaks the rules, NameAlreadyExists when
+        the connection has an operation with that id.
+        """
+        if graph_id is not None and (fault := operation_id_fault(graph_id)):
+            raise InvalidRequest([fault])
+        check_error_fits(status, error)
+        graph_id = graph_id or new_operation_id()
+        now = timezone.now()
+        try:
+            with transaction.atomic():
+                operation = self.create(
+                    connection=connection,
+                    graph_id=graph_id,
+                    kind=Kind.REPORTED,
+                    requested_by=actor.name[:200],
+                    requested_app_id=actor.app_id,
+                    request_id=actor.request_id[:64],
+                    started_at=None if status == OperationStatus.UNSPECIFIED else now,
+                    **outcome_columns(status, error, now)
+                    | expectation(connection, Kind.REPORTED, status, now),
+                )
+                Change.record(
+                    actor,
+                    Action.OPERATION_REPORTED,
+                    operation=operation,
+                    after=operation.snapshot(),
+                )
+                if operation.is_terminal:
+                    count_outcome(operation)
+                if status == OperationStatus.COMPLETED:
+                    operation.supersede_failures(actor)
+        except IntegrityError:
+            if not ExternalConnection.objects.filter(pk=connection.pk).exists():
+                raise ItemNotFound("Connection") from None
+            if not self.filter(connection=connection, graph_id=graph_id).exists():
+                raise
+            raise NameAlreadyExists(
+                f"Connection '{connection.graph_id}' already has an operation with the id "
+                f"'{graph_id}'.",
+                target="id",
+            ) from None
+        return operation
+
+
+def expectation(
+    connection: ExternalConnection, kind: Kind, status: OperationStatus, now: datetime
+) -> dict[str, Any]:
+    """What a new row holds about its duration: the usual one, and from when on it is stuck."""
+    if status in TERMINAL:
+        return {}
+    usual = usual_seconds(connection, kind)
+    running = status == OperationStatus.INPROGRESS
+    return {"usual_seconds": usual, "overdue_at": overdue_at(now, usual) if running else None}

@@ -1,0 +1,90 @@
+"""OutcomeCount: how many operations of a connection ended in a day, by what they failed with.
+
+Strips, daily bars and trends read these few rows instead of the operations themselves, so their
+cost does not grow with history. What is counted stays counted when an operation is deleted.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from django.db import models
+from django.db.models import F
+
+from operations.models.connection import ExternalConnection
+
+if TYPE_CHECKING:
+    from operations.models.operation import ConnectionOperation
+
+#: In the place of a fingerprint: completed.
+COMPLETED = ""
+
+
+class OutcomeCountQuerySet(models.QuerySet["OutcomeCount"]):
+    def add(self, connection_key: int, at: datetime, fingerprint: str, number: int = 1) -> None:
+        """Count ``number`` more (fewer, when negative). Call it in the transaction of the end."""
+        key = {
+            "connection_id": connection_key,
+            "day": at.astimezone(UTC).date(),
+            "fingerprint": fingerprint,
+        }
+        row = self.filter(**key)
+        if not row.update(count=F("count") + number) and number > 0:
+            OutcomeCount.objects.bulk_create([OutcomeCount(**key, count=0)], ignore_conflicts=True)
+            row.update(count=F("count") + number)
+
+    def since(self, day: date) -> OutcomeCountQuerySet:
+        """Counts of that day and later ones."""
+        return self.filter(day__gte=day, count__gt=0)
+
+
+class OutcomeCount(models.Model):
+    """``count`` operations of this connection ended that day (UTC), completed or failed alike."""
+
+    connection = models.ForeignKey(
+        ExternalConnection, on_delete=models.CASCADE, related_name="outcomes", db_index=False
+    )
+    day = models.DateField()
+    fingerprint = models.CharField(max_length=32, blank=True)
+    count = models.IntegerField()
+
+    objects = OutcomeCountQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["day", "connection", "fingerprint"]
+        constraints = [
+            # also the index of "these connections in the last 14 days"
+            models.UniqueConstraint(
+                fields=["connection", "day", "fingerprint"], name="outcome_count_once"
+            ),
+        ]
+        indexes = [
+            # all connections in the last 14 days
+            models.Index(fields=["day", "fingerprint"], name="outcome_by_day"),
+            # the trend of one error, and on how many connections it was seen
+            models.Index(fields=["fingerprint", "day"], name="outcome_by_error"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.count} on {self.day}"
+
+
+def count_outcome(operation: ConnectionOperation) -> None:
+    """Count an operation that has just ended. Call it in the transaction that ends it."""
+    from operations.models.error_group import ErrorGroup
+
+    assert operation.finished_at is not None
+    OutcomeCount.objects.add(operation.connection_id, operation.finished_at, operation.fingerprint)
+    if operation.fingerprint:
+        ErrorGroup.objects.note(operation)
+
+
+def recount_failure(operation: ConnectionOperation, before: str) -> None:
+    """A counted failure got its error only now: it leaves the group that it was in before."""
+    from operations.models.error_group import ErrorGroup
+
+    assert operation.finished_at is not None
+    OutcomeCount.objects.add(operation.connection_id, operation.finished_at, before, -1)
+    ErrorGroup.objects.filter(fingerprint=before).update(count=F("count") - 1)
+    count_outcome(operation)

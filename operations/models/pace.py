@@ -1,0 +1,39 @@
+"""How long an operation usually takes, and from when on one that has not ended counts as stuck."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from statistics import median
+from typing import TYPE_CHECKING
+
+from operations.models.enums import OperationStatus
+from operations.models.moves import Kind
+
+if TYPE_CHECKING:
+    from operations.models.connection import ExternalConnection
+
+#: Nothing is stuck before this, however quick it usually is (operator-experience 2).
+STUCK_AFTER = timedelta(minutes=30)
+#: What takes so many times its usual duration is stuck.
+STUCK_FACTOR = 3
+#: The median is that of so many newest completions; below the least number there is none.
+SAMPLE = 21
+LEAST_SAMPLE = 3
+
+
+def usual_seconds(connection: ExternalConnection, kind: Kind) -> float | None:
+    """The median duration in seconds of the connection's newest completions of this kind."""
+    completed = connection.operations.filter(
+        kind=kind, status=OperationStatus.COMPLETED, started_at__isnull=False
+    )
+    times = list(completed.order_by("-id").values_list("started_at", "finished_at")[:SAMPLE])
+    if len(times) < LEAST_SAMPLE:
+        return None
+    return median(
+        (finished - started).total_seconds() for started, finished in times if started and finished
+    )
+
+
+def overdue_at(begun: datetime, usual: float | None) -> datetime:
+    """The moment from which an operation that began then is stuck."""
+    return begun + max(STUCK_AFTER, timedelta(seconds=STUCK_FACTOR * (usual or 0)))
