@@ -126,3 +126,16 @@ def test_an_unknown_column_is_named_and_the_default_sorts():
 )
 def test_the_number_of_rows_is_remembered(query, remembered, size):
     assert read(query).page_size(remembered) == size
+
+
+def test_the_sizes_of_a_page_are_links_that_keep_the_filters():
+    parameters = read("q=x&rows=25")
+    parameters.words("q", "Text")
+    parameters.page_size("")
+    parameters.finish()
+
+    assert [(option.address, option.chosen) for option in parameters.options["rows"]] == [
+        ("?q=x&rows=25", True),
+        ("?q=x&rows=50", False),
+        ("?q=x&rows=100", False),
+    ]

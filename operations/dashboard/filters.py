@@ -51,6 +51,7 @@ class Option:
     value: str
     label: str
     chosen: bool
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Parameters:
         self._kept: list[tuple[str, str]] = []
         self._shown: list[tuple[str, str, str, str]] = []
         self._without: dict[str, str] = {}
+        self._size = 0
         self.heads: dict[str, Head] = {}
         self._sort_columns: tuple[Mapping[str, StrOrPromise], str, bool, str] | None = None
         self._known = {"fragment", *keep}
@@ -202,11 +204,8 @@ class Parameters:
             self.page_fields.append(("rows", given))
         elif given:
             self._ignore("rows", given)
-        size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
-        self.options["rows"] = [
-            Option(text, text, number == size) for text, number in sizes.items()
-        ]
-        return size
+        self._size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
+        return self._size
 
     def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
         """One value of that form; an empty one counts as not given."""
@@ -244,6 +243,17 @@ class Parameters:
         for name in self._data:
             if name not in self._known:
                 self._ignore(name, self._data.get(name, ""))
+        if self._size:
+            fields = [field for field in self.page_fields if field[0] != "rows"]
+            self.options["rows"] = [
+                Option(
+                    str(size),
+                    str(size),
+                    size == self._size,
+                    "?" + urlencode([*fields, *self._kept, ("rows", size)]),
+                )
+                for size in PAGE_SIZES
+            ]
         if self._sort_columns:
             columns, sorted_by, descending, default = self._sort_columns
             others = [field for field in self.page_fields if field[0] != "sort"]
