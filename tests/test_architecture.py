@@ -42,6 +42,7 @@ DOMAIN = PURE | {
     "causes",
     "foreign_tokens",
     "tokens",
+    "exports",
     "marks",
     "roles",
 }
@@ -49,6 +50,7 @@ ARROWS = {
     "errors": set(),
     "fingerprints": set(),
     "roles": set(),
+    "exports": set(),
     "marks": {"models"},
     "odata": {"errors"},
     "preconditions": {"errors"},
