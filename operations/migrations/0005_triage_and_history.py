@@ -177,6 +177,14 @@ class Migration(migrations.Migration):
             model_name='errorgroup',
             index=models.Index(fields=['-last_seen', '-id'], name='error_group_by_last_seen'),
         ),
+        migrations.AddIndex(
+            model_name='connectionoperation',
+            index=models.Index(fields=['created_at', 'id'], name='operation_by_created'),
+        ),
+        migrations.AddIndex(
+            model_name='change',
+            index=models.Index(fields=['at', 'id'], name='change_by_time'),
+        ),
         migrations.AddField(
             model_name='outcomecount',
             name='connection',

@@ -132,6 +132,8 @@ class Change(models.Model):
             models.Index(fields=["connection_key", "id"], name="change_by_connection"),
             models.Index(fields=["operation_key", "id"], name="change_by_operation"),
             models.Index(fields=["request_id"], name="change_by_request"),
+            # what happened in a span of time
+            models.Index(fields=["at", "id"], name="change_by_time"),
         ]
 
     def __str__(self) -> str:

@@ -219,6 +219,8 @@ class ConnectionOperation(models.Model):
                 name="operation_by_error",
                 condition=~Q(fingerprint=""),
             ),
+            # what was requested in a span of time
+            models.Index(fields=["created_at", "id"], name="operation_by_created"),
             # the search for an id that came without its connection
             models.Index(fields=["graph_id"], name="operation_by_graph_id"),
         ]
