@@ -1,4 +1,4 @@
-"""What a connection still lacks to be found and shown well. Pure; looks at settings, never at items.
+"""What a connection still lacks to be found and shown well. Pure.
 
 Source: Graph's pages on connector experiences (the labels title, url and iconUrl must stand for
 content to surface, searchable properties are what prompts match) and on Copilot's requirements

@@ -95,7 +95,8 @@ WORDS = {
 
 @dataclass(frozen=True)
 class CheckShown:
-    """One line of the list. ``standing`` is passed, missing or manual."""
+    """One line of the list. ``standing``, the class of its line, is passed, missing
+    (required), advised (missing, and recommended) or manual."""
 
     standing: str
     state: str
@@ -129,10 +130,15 @@ def readiness_shown(connection: ExternalConnection, schema: Schema | None) -> li
     for need, title in NEEDS.items():
         members = [check for check in checks if check.need is need]
         passed = sum(check.passed is True for check in members)
-        tally = "" if need is Need.MANUAL else _("%(passed)s of %(all)s") % {
-            "passed": passed,
-            "all": len(members),
-        }
+        tally = (
+            ""
+            if need is Need.MANUAL
+            else _("%(passed)s of %(all)s")
+            % {
+                "passed": passed,
+                "all": len(members),
+            }
+        )
         groups.append(ReadinessGroup(str(title), tally, [_shown(check) for check in members]))
     return groups
 
@@ -141,6 +147,8 @@ def _shown(check: Check) -> CheckShown:
     words = WORDS[check.id]
     if check.passed is None:
         return CheckShown("manual", _("Not known here"), "info", words, "")
+    if not check.passed and check.need is Need.RECOMMENDED:
+        return CheckShown("advised", _("Missing"), "triangle", words, "")
     if not check.passed:
         return CheckShown("missing", _("Missing"), "octagon", words, "")
     return CheckShown("passed", _("Done"), "tick", words, _found(check))
