@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
 
 
 class Role(Enum):
@@ -40,5 +41,8 @@ class Role(Enum):
         if self.is_held_by(user):
             return
         held = Role.of(user)
-        has = f"has the role {held.group}" if held else "has no role yet"
-        raise PermissionDenied(f"This needs the role {self.group}. Your account {has}.")
+        needed = _("This needs the role %(role)s.") % {"role": self.group}
+        has = _("Your account has no role yet.")
+        if held:
+            has = _("Your account has the role %(role)s.") % {"role": held.group}
+        raise PermissionDenied(f"{needed} {has}")

@@ -31,7 +31,6 @@ PURE = {
     "schema_rules",
     "public_error",
     "connection_rules",
-    "fingerprints",
     "url_pattern",
 }
 DOMAIN = PURE | {
@@ -55,7 +54,6 @@ ARROWS = {
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "url_pattern": set(),
-    "fingerprints": set(),
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},
     "access": PURE | {"models"},

@@ -70,8 +70,8 @@ def test_a_filter_that_matches_nothing_says_what_there_is(operator):
 
     text = page(operator, "?state=obsolete")
 
-    assert "No connection matches" in text
-    assert "There is 1 connection without these filters." in text
+    assert "Nothing matches" in text
+    assert "Without these filters there is 1 row." in text
     assert "Clear all" in text
 
 
@@ -98,7 +98,7 @@ def test_pages_go_on_behind_the_last_id(operator):
     assert "connector50" in second
     assert "connector49" not in second.split("<tbody")[1].split("</tbody")[0]
 
-    assert "No more connections" in page(operator, "?after=zzz")
+    assert "No more rows" in page(operator, "?after=zzz")
 
 
 def test_no_connection_yet(operator):

@@ -67,8 +67,8 @@ def test_filters_are_in_the_address_and_removable(operator):
     assert 'value="failed" checked' in text
 
     acknowledged = page(operator, "?triage=acknowledged")
-    assert "No operation matches" in acknowledged
-    assert "There are 3 operations without these filters." in acknowledged
+    assert "Nothing matches" in acknowledged
+    assert "Without these filters there are 3 rows." in acknowledged
 
 
 @pytest.mark.parametrize(

@@ -320,6 +320,9 @@ def test_an_issuer_that_is_away_is_a_503(issuer, known, monkeypatch, clock, mood
     issuer.mood = mood
     token = issuer.token(APP_ID, [OWNED])
     assert 1 <= unavailable(token) <= foreign_tokens.COOLDOWN_AFTER_FAILURE
+    # whoever asks while the failed fetch has not quite ended would share its end
+    keys = foreign_tokens._keys_at(f"{issuer.url}/keys")
+    _wait_until(lambda: keys._flight is None)
     monkeypatch.setattr(foreign_tokens, "TIMEOUT", 30.0)
     clock(foreign_tokens.COOLDOWN_AFTER_FAILURE)
     issuer.mood = "answers"

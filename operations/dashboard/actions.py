@@ -17,12 +17,12 @@ from operations import provisioning
 from operations.access import person
 from operations.dashboard.forms import NOTE_LENGTH, AcknowledgeForm, ThemeForm
 from operations.dashboard.guard import page
+from operations.dashboard.live import YEAR
 from operations.dashboard.lookups import find_operation
 from operations.errors import GraphError
 from operations.models import Actor, Channel, ConnectionOperation, Triage
 from operations.roles import Role
 
-YEAR = 365 * 24 * 3600
 Act = Callable[[HttpRequest, ConnectionOperation, Actor], None]
 
 

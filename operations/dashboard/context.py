@@ -29,7 +29,11 @@ PLACES = (
     (_("Activity"), "activity", "event"),
     (_("Settings"), "settings"),
 )
-THEMES = ("light", "dark", "auto")
+THEMES = {
+    "light": _("Light colours"),
+    "dark": _("Dark colours"),
+    "auto": _("Colours of the system"),
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Frame:
         self.environment = settings.ENVIRONMENT_LABEL
         chosen = request.COOKIES.get("theme", "")
         self.theme = chosen if chosen in THEMES else "auto"
-        self.themes = [(theme, theme == self.theme) for theme in THEMES]
+        self.themes = [(theme, label, theme == self.theme) for theme, label in THEMES.items()]
+        self.keys_are_off = request.COOKIES.get("shortcuts") == "off"
         self.data_time = data_time()
         user = getattr(request, "user", None)
         self.is_signed_in = bool(user and user.is_authenticated)

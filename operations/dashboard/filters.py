@@ -9,15 +9,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from django.http import QueryDict
+from django.utils import timezone
+from django.utils.translation import gettext as translate
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 KEY = re.compile(r"[0-9]{1,18}")
+#: Rows of a page that a reader may choose; the choice is remembered in the cookie ``rows``.
+PAGE_SIZES = (25, 50, 100)
+PAGE_SIZE = 50
+LONGEST_TEXT = 200
+ANY_TIME = "all"
+RANGES: dict[str, tuple[StrOrPromise, timedelta]] = {
+    "1h": (_("last hour"), timedelta(hours=1)),
+    "24h": (_("last 24 hours"), timedelta(hours=24)),
+    "7d": (_("last 7 days"), timedelta(days=7)),
+    "30d": (_("last 30 days"), timedelta(days=30)),
+}
 
 
 @dataclass(frozen=True)
@@ -36,6 +51,7 @@ class Option:
     value: str
     label: str
     chosen: bool
+    address: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,15 +64,37 @@ class Shortcut:
     is_current: bool
 
 
+@dataclass(frozen=True)
+class Head:
+    """The head of a column that can be sorted by: where its link goes, how it is sorted now."""
+
+    label: str
+    address: str
+    order: str  # for aria-sort: ascending, descending, none
+
+
+@dataclass(frozen=True)
+class Span:
+    """A span of time; None is open at that end."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
 class Parameters:
     """Reads one list's parameters in the order in which the page asks for them."""
 
     def __init__(self, data: QueryDict, *, keep: tuple[str, ...] = ()):
         """``keep`` names parameters that belong to the page, not to the filter (its tab)."""
         self._data = data
-        self._page = [(name, data[name]) for name in keep if name in data]
+        #: tab, sort and page size: no filters, so they stay when the filters are cleared
+        self.page_fields = [(name, data[name]) for name in keep if name in data]
         self._kept: list[tuple[str, str]] = []
         self._shown: list[tuple[str, str, str, str]] = []
+        self._without: dict[str, str] = {}
+        self._size = 0
+        self.heads: dict[str, Head] = {}
+        self._sort_columns: tuple[Mapping[str, StrOrPromise], str, bool, str] | None = None
         self._known = {"fragment", *keep}
         self.options: dict[str, list[Option]] = {}
         self.ignored: list[str] = []
@@ -77,6 +115,97 @@ class Parameters:
             Option(value, str(labels[value]), value in chosen) for value in labels
         ]
         return chosen
+
+    def choice(self, name: str, title: str, labels: Mapping[str, StrOrPromise]) -> str:
+        """The one chosen value of ``labels``, or empty."""
+        self._known.add(name)
+        given = self._data.get(name, "")
+        chosen = next((value for value in labels if value.casefold() == given.casefold()), "")
+        if chosen:
+            self._keep(name, chosen, title, str(labels[chosen]))
+        elif given:
+            self._ignore(name, given)
+        self.options[name] = [
+            Option(value, str(label), value == chosen) for value, label in labels.items()
+        ]
+        return chosen
+
+    def words(self, name: str, title: str, longest: int = LONGEST_TEXT) -> str:
+        """Free text to search for. No database can look for a NUL."""
+        self._known.add(name)
+        given = self._data.get(name, "").strip()
+        if not given:
+            return ""
+        if len(given) > longest or "\0" in given:
+            self._ignore(name, given)
+            return ""
+        self._keep(name, given, title, given)
+        return given
+
+    def span(self, title: str, default: str = ANY_TIME) -> Span:
+        """``range`` (1h, 24h, 7d, 30d, all), or ``since`` and ``until`` in the reader's zone.
+
+        The chip of a default names it too; without it, all time is meant.
+        """
+        self._known |= {"range", "since", "until"}
+        since, until = self._moment("since"), self._moment("until")
+        given = self._data.get("range", "")
+        if given and given not in (*RANGES, ANY_TIME):
+            self._ignore("range", given)
+            given = ""
+        custom = since or until
+        chosen = "" if custom else given or default
+        self.options["range"] = [
+            *(Option(key, str(label), key == chosen) for key, (label, _span) in RANGES.items()),
+            Option(ANY_TIME, translate("any time"), chosen == ANY_TIME),
+        ]
+        if default != ANY_TIME:
+            self._without = {name: ANY_TIME for name in ("range", "since", "until")}
+        if custom:
+            for name, moment, label in (
+                ("since", since, translate("from")),
+                ("until", until, translate("until")),
+            ):
+                if moment:
+                    shown = f"{label} {timezone.localtime(moment):%Y-%m-%d %H:%M}"
+                    self._keep(name, self._data.get(name, ""), title, shown)
+            return Span(since, until)
+        if chosen == ANY_TIME:
+            if default != ANY_TIME:
+                self._kept.append(("range", ANY_TIME))
+            return Span()
+        words, length = RANGES[chosen]
+        if chosen == given:
+            self._keep("range", chosen, title, str(words))
+        else:
+            self._shown.append(("range", chosen, title, str(words)))
+        return Span(timezone.now() - length)
+
+    def sort(self, columns: Mapping[str, StrOrPromise], default: str) -> tuple[str, bool]:
+        """The column to sort by, and whether it is descending (``sort=-name``)."""
+        self._known.add("sort")
+        given = self._data.get("sort", "")
+        if given.removeprefix("-") not in columns:
+            if given:
+                self._ignore("sort", given)
+            given = default
+        if given != default:
+            self.page_fields.append(("sort", given))
+        column, descending = given.removeprefix("-"), given.startswith("-")
+        self._sort_columns = (columns, column, descending, default)
+        return column, descending
+
+    def page_size(self, remembered: str) -> int:
+        """``rows``, or what the cookie remembers, or PAGE_SIZE."""
+        self._known.add("rows")
+        given = self._data.get("rows", "")
+        sizes = {str(size): size for size in PAGE_SIZES}
+        if given in sizes:
+            self.page_fields.append(("rows", given))
+        elif given:
+            self._ignore("rows", given)
+        self._size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
+        return self._size
 
     def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
         """One value of that form; an empty one counts as not given."""
@@ -114,6 +243,29 @@ class Parameters:
         for name in self._data:
             if name not in self._known:
                 self._ignore(name, self._data.get(name, ""))
+        if self._size:
+            fields = [field for field in self.page_fields if field[0] != "rows"]
+            self.options["rows"] = [
+                Option(
+                    str(size),
+                    str(size),
+                    size == self._size,
+                    "?" + urlencode([*fields, *self._kept, ("rows", size)]),
+                )
+                for size in PAGE_SIZES
+            ]
+        if self._sort_columns:
+            columns, sorted_by, descending, default = self._sort_columns
+            others = [field for field in self.page_fields if field[0] != "sort"]
+            for column, label in columns.items():
+                wanted = f"-{column}" if column == sorted_by and not descending else column
+                fields = others if wanted == default else [*others, ("sort", wanted)]
+                order = "descending" if descending else "ascending"
+                self.heads[column] = Head(
+                    str(label),
+                    "?" + urlencode([*fields, *self._kept]),
+                    order if column == sorted_by else "none",
+                )
         return self
 
     @property
@@ -126,7 +278,12 @@ class Parameters:
     @property
     def none(self) -> str:
         """The address with no filter."""
-        return "?" + urlencode(self._page)
+        return "?" + urlencode(self.page_fields)
+
+    @property
+    def query(self) -> str:
+        """The filters and nothing else, to hand on to an export or an action."""
+        return urlencode(self._kept)
 
     @property
     def first_page(self) -> str:
@@ -145,7 +302,26 @@ class Parameters:
         self, without: tuple[str, str] | None = None, more: list[tuple[str, str]] | None = None
     ) -> str:
         pairs = [pair for pair in self._kept if pair != without]
-        return "?" + urlencode([*self._page, *pairs, *(more or [])])
+        if without and without[0] in self._without:
+            pairs.append(("range", self._without[without[0]]))
+        return "?" + urlencode([*self.page_fields, *pairs, *(more or [])])
+
+    def _moment(self, name: str) -> datetime | None:
+        """A moment as a browser's date field sends it; without a zone it is the reader's."""
+        given = self._data.get(name, "").strip()
+        if not given:
+            return None
+        try:
+            moment = datetime.fromisoformat(given)
+            if moment.tzinfo is None:
+                moment = timezone.make_aware(moment)
+            # beyond these a database or a time zone has no such moment
+            if not 1970 <= moment.astimezone(UTC).year <= 9998:
+                raise ValueError
+        except (ValueError, OverflowError):
+            self._ignore(name, given)
+            return None
+        return moment
 
     def _keep(self, name: str, value: str, title: str, label: str) -> None:
         self._kept.append((name, value))

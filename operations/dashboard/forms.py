@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
+from django.utils.translation import gettext_lazy as _
 
 from operations.dashboard.context import THEMES
 
@@ -12,9 +13,10 @@ class SignInForm(AuthenticationForm):
     """Django's own check, with our sentences."""
 
     error_messages = {
-        "invalid_login": "User name and password do not match. Both tell capital from small "
-        "letters.",
-        "inactive": "This account is switched off. An administrator can switch it on again.",
+        "invalid_login": _(
+            "User name and password do not match. Both tell capital from small letters."
+        ),
+        "inactive": _("This account is switched off. An administrator can switch it on again."),
     }
 
 

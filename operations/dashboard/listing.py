@@ -17,10 +17,10 @@ PAGE = 50
 GLIMPSE = 10  # rows of a list that is part of another page
 
 
-def page_of(rows: QuerySet) -> tuple[list[Any], bool]:
+def page_of(rows: QuerySet, size: int = PAGE) -> tuple[list[Any], bool]:
     """One page of rows, and whether there are more."""
-    found = list(rows[: PAGE + 1])
-    return found[:PAGE], len(found) > PAGE
+    found = list(rows[: size + 1])
+    return found[:size], len(found) > size
 
 
 def operation_rows(found: QuerySet[ConnectionOperation], now: datetime) -> list[OperationRow]:

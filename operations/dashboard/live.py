@@ -11,6 +11,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control
 
+from operations.dashboard.filters import PAGE_SIZES
+
+YEAR = 365 * 24 * 3600
+
 
 def data_time() -> str:
     """When the data of this answer was read, as the footer shows it."""
@@ -25,12 +29,16 @@ def live_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
     """
     context = {**context, "live_template": f"dashboard/_{name}.html"}
     if "fragment" not in request.GET:
-        return render(request, f"dashboard/{name}.html", context)
+        response = render(request, f"dashboard/{name}.html", context)
+        rows = request.GET.get("rows", "")
+        if rows in map(str, PAGE_SIZES):
+            response.set_cookie("rows", rows, max_age=YEAR, samesite="Lax")
+        return response
     text = render_to_string("dashboard/_live.html", context, request)
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
     full = HttpResponse(text)
     full["ETag"] = etag
-    response = get_conditional_response(request, etag=etag, response=full) or full
-    patch_cache_control(response, private=True, no_cache=True)
-    response["Data-Time"] = data_time()
-    return response
+    answer = get_conditional_response(request, etag=etag, response=full) or full
+    patch_cache_control(answer, private=True, no_cache=True)
+    answer["Data-Time"] = data_time()
+    return answer

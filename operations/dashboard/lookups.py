@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from operations.models import ConnectionOperation, ExternalConnection
 from operations.models.connection import CONNECTION_ID
@@ -18,7 +19,7 @@ class ConnectionNotFound(Http404):
     """No connection has this id; ``near`` are ids that begin alike."""
 
     def __init__(self, graph_id: str):
-        super().__init__(f"There is no connection with the id '{graph_id}'.")
+        super().__init__(_("There is no connection with the id '%(id)s'.") % {"id": graph_id})
         self.near = list(
             ExternalConnection.objects.filter(lookup_id__startswith=graph_id.lower()[:3])
             .order_by("lookup_id")
@@ -55,6 +56,7 @@ def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation
         )
     if found is None:
         raise Http404(
-            f"Connection '{connection_id}' has no operation with the id '{operation_id}'."
+            _("Connection '%(connection)s' has no operation with the id '%(operation)s'.")
+            % {"connection": connection_id, "operation": operation_id}
         )
     return found

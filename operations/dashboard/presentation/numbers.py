@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 #: Counts stop here, so that no page counts a million rows.
 COUNT_LIMIT = 10_000
@@ -56,15 +58,15 @@ def exact_duration(span: timedelta) -> str:
     """``5 min 12 s``: for what has ended."""
     seconds = max(0.0, span.total_seconds())
     if seconds < 1:
-        return "under 1 s"
-    return _two_units(int(seconds)) or "0 s"
+        return _("under 1 s")
+    return _two_units(int(seconds))
 
 
 def coarse_duration(span: timedelta) -> str:
     """``5 min``: for what goes on. Changes once a minute, so that a calm page stays unchanged."""
     seconds = max(0, int(span.total_seconds()))
     if seconds < 60:
-        return "under a minute"
+        return _("under a minute")
     return _two_units(seconds - seconds % 60)
 
 
@@ -77,22 +79,22 @@ def _two_units(seconds: int) -> str:
     elif hours:
         seconds = 0
     units = (
-        (days, "day" if days == 1 else "days"),
-        (hours, "h"),
-        (minutes, "min"),
-        (seconds, "s"),
+        (days, ngettext("%(n)s day", "%(n)s days", days)),
+        (hours, _("%(n)s h")),
+        (minutes, _("%(n)s min")),
+        (seconds, _("%(n)s s")),
     )
-    return " ".join(f"{number:,} {unit}" for number, unit in units if number)
+    return " ".join(unit % {"n": f"{number:,}"} for number, unit in units if number)
 
 
 def age(moment: datetime, now: datetime) -> str:
     """``3 min ago``, with one unit."""
     seconds = max(0, int((now - moment).total_seconds()))
     if seconds < 60:
-        return "just now"
+        return _("just now")
     if seconds < 3600:
-        return f"{seconds // 60} min ago"
+        return _("%(n)s min ago") % {"n": seconds // 60}
     if seconds < 86_400:
-        return f"{seconds // 3600} h ago"
+        return _("%(n)s h ago") % {"n": seconds // 3600}
     days = seconds // 86_400
-    return f"{days:,} day{'' if days == 1 else 's'} ago"
+    return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": f"{days:,}"}

@@ -1,0 +1,79 @@
+"""A database of an earlier release, with data in it, becomes one of this release."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+FAILED_AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def migrate(transactional_db):
+    """Migrate to a state of ``operations`` and return its models; at the end all is up to date."""
+
+    def to(name):
+        executor = MigrationExecutor(connection)
+        executor.migrate([("operations", name)])
+        return MigrationExecutor(connection).loader.project_state([("operations", name)]).apps
+
+    yield to
+    executor = MigrationExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
+
+
+def test_past_outcomes_are_counted_and_grouped(migrate):
+    old = migrate("0004_replays_and_request_counts")
+    contoso = old.get_model("operations", "ExternalConnection").objects.create(
+        graph_id="contosohr", name="Contoso HR"
+    )
+    operations = old.get_model("operations", "ConnectionOperation").objects
+    common = {"connection": contoso, "kind": "reported"}
+    for number in range(3):
+        operations.create(
+            **common,
+            graph_id=f"failed-{number}",
+            status=3,
+            triage="open",
+            error_code="SourceUnreachable",
+            error_message=f"No answer within {number} s.",
+            finished_at=FAILED_AT + timedelta(hours=number),
+        )
+    operations.create(**common, graph_id="done", status=2, finished_at=FAILED_AT)
+    operations.create(**common, graph_id="running", status=1, created_at=FAILED_AT)
+
+    new = migrate("0006_past_outcomes")
+
+    rows = new.get_model("operations", "ConnectionOperation").objects
+    [fingerprint] = set(rows.filter(status=3).values_list("fingerprint", flat=True))
+    group = new.get_model("operations", "ErrorGroup").objects.get()
+    assert group.fingerprint == fingerprint != ""
+    assert (group.pattern, group.count) == ("No answer within {number} s.", 3)
+    assert (group.first_seen, group.last_seen) == (FAILED_AT, FAILED_AT + timedelta(hours=2))
+    counts = new.get_model("operations", "OutcomeCount").objects
+    assert sorted(counts.values_list("day__day", "fingerprint", "count")) == [
+        (20, "", 1),
+        (20, fingerprint, 1),
+        (21, fingerprint, 2),
+    ]
+    assert rows.get(graph_id="running").overdue_at == FAILED_AT + timedelta(minutes=30)
+    assert not rows.exclude(graph_id="running").exclude(overdue_at=None).exists()
+
+
+def test_who_could_work_before_still_can(migrate, django_user_model):
+    migrate("0006_past_outcomes")
+    people = django_user_model.objects
+    people.create_user("plain")
+    people.create_user("staff", is_staff=True)
+    people.create_user("gone", is_active=False)
+    people.create_superuser("root")
+
+    migrate("0007_roles")
+
+    assert sorted(people.values_list("username", "groups__name")) == [
+        ("gone", None),
+        ("plain", "operator"),
+        ("root", None),
+        ("staff", "administrator"),
+    ]

@@ -1,0 +1,63 @@
+"""Viewer, operator, administrator: groups made by a migration; what each may open and press."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.urls import reverse
+
+from operations.roles import Role
+from tests import factories
+from tests.conftest import signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("name", "permissions"),
+    [
+        ("viewer", {"read_pages"}),
+        ("operator", {"read_pages", "operate"}),
+    ],
+)
+def test_the_migration_makes_the_groups(name, permissions):
+    group = Group.objects.get(name=name)
+
+    assert set(group.permissions.values_list("codename", flat=True)) == permissions
+
+
+def test_an_administrator_holds_all_permissions_of_this_application():
+    ours = Permission.objects.filter(content_type__app_label="operations")
+
+    assert set(Group.objects.get(name="administrator").permissions.all()) == set(ours)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_includes_the_ones_below(role):
+    user = factories.make_person(role)
+    order = list(Role)
+
+    assert Role.of(user) is role
+    assert [other for other in Role if other.is_held_by(user)] == order[: order.index(role) + 1]
+
+
+def test_a_superuser_is_an_administrator(admin_user):
+    assert Role.of(admin_user) is Role.ADMINISTRATOR
+
+
+def test_without_a_role_no_page_is_opened():
+    client = signed_in(None)
+
+    for name in ("overview", "connections", "operations", "errors", "applications", "activity"):
+        response = client.get(reverse(name))
+        assert response.status_code == 403
+        text = response.content.decode()
+        assert "This needs the role viewer. Your account has no role yet." in text
+        assert response["request-id"] in text
+
+
+def test_an_operator_does_not_enter_the_admin(operator):
+    assert reverse("admin:index") not in operator.get("/").content.decode()
+
+
+def test_an_administrator_enters_the_admin_without_being_staff(administrator):
+    assert reverse("admin:index") in administrator.get("/").content.decode()
+    assert administrator.get(reverse("admin:index")).status_code == 200
