@@ -31,6 +31,7 @@ PURE = {
     "schema_rules",
     "public_error",
     "connection_rules",
+    "schema_diff",
     "url_pattern",
 }
 DOMAIN = PURE | {
@@ -54,6 +55,7 @@ ARROWS = {
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "url_pattern": set(),
+    "schema_diff": {"schema_rules"},
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
