@@ -11,6 +11,7 @@ from django.utils import timezone
 from rest_framework import exceptions, status
 
 from operations.api.answers import answer
+from operations.api.refusals import keep_refusal
 from operations.errors import (
     GraphError,
     InvalidRequest,
@@ -47,8 +48,11 @@ def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
 
 
 def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
-    """The whole answer for an error; the log gets a line under the same request id."""
+    """The whole answer for an error; the log gets a line under the same request id, and what was
+    not let in is kept."""
     log.info("%s %a: %s %s: %a", request.method, request.path, error.status, error.code, str(error))
+    if error.status in (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN):
+        keep_refusal(error, request)
     return answer(envelope(error, request), error.status, headers=error.headers)
 
 
