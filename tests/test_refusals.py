@@ -1,4 +1,4 @@
-"""What is kept of a call that was not let in: enough to say why, never the token, never too much."""
+"""What is kept of a call that was not let in: enough to say why, and never the token."""
 
 from __future__ import annotations
 
