@@ -159,6 +159,7 @@ def test_a_file_that_breaks_off_does_not_look_whole(response):
         json.loads(last)
 
 
+@pytest.mark.django_db  # the end of a request looks after the connections of the database
 def test_a_reader_who_leaves_ends_the_reading():
     ended = []
 

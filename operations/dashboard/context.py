@@ -24,7 +24,7 @@ PLACES = (
     (_("Overview"), "overview"),
     (_("Connections"), "connections", "connection", "delete-connection", "delete-connections"),
     (_("Operations"), "operations", "operation", "run"),
-    (_("Errors"), "errors", "error"),
+    (_("Errors"), "errors", "error", "causes"),
     (_("Applications"), "applications", "application"),
     (_("Activity"), "activity", "event"),
     (_("Settings"), "settings"),

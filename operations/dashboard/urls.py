@@ -9,7 +9,14 @@ from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
 from operations.dashboard.pages.connections import connections, export_connections
-from operations.dashboard.pages.errors import errors
+from operations.dashboard.pages.error import (
+    change_cause,
+    error,
+    ignore_error,
+    reopen_error,
+    resolve_error,
+)
+from operations.dashboard.pages.errors import causes, errors, export_errors
 from operations.dashboard.pages.operation import operation
 from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.overview import overview
@@ -38,6 +45,13 @@ urlpatterns = [
     path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
     path("errors/", errors, name="errors"),
+    path("errors/export.<str:kind>", export_errors, name="export-errors"),
+    path("errors/causes/", causes, name="causes"),
+    path("errors/<str:fingerprint>/", error, name="error"),
+    path("errors/<str:fingerprint>/resolve/", resolve_error, name="resolve-error"),
+    path("errors/<str:fingerprint>/reopen/", reopen_error, name="reopen-error"),
+    path("errors/<str:fingerprint>/ignore/", ignore_error, name="ignore-error"),
+    path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
     path("settings/", settings, name="settings"),
