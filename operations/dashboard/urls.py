@@ -9,6 +9,7 @@ from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection
 from operations.dashboard.pages.connections import connections
 from operations.dashboard.pages.errors import errors
+from operations.dashboard.pages.event import event
 from operations.dashboard.pages.operation import operation
 from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.overview import overview
@@ -28,6 +29,7 @@ urlpatterns = [
     path("errors/", errors, name="errors"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
+    path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
