@@ -9,13 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from operations import provisioning
-from operations.dashboard.pages import activity as module
+from operations.dashboard import activity_filter
+from operations.dashboard.pages import activity
 from operations.models import (
     Action,
     Actor,
     ActorKind,
     Change,
     Channel,
+    ErrorGroup,
     ExternalConnection,
 )
 from tests import factories
@@ -235,7 +237,8 @@ def test_rows_a_page_are_chosen_and_remembered(viewer):
 
 
 def test_what_no_index_serves_is_looked_for_in_the_newest_and_says_so(viewer, monkeypatch):
-    monkeypatch.setattr(module, "SEARCHED", 5)
+    monkeypatch.setattr(activity_filter, "SEARCHED", 5)
+    monkeypatch.setattr(activity, "SEARCHED", 5)
     connection = factories.make_connection()
     for _ in range(9):
         factories.report(connection)
@@ -304,3 +307,20 @@ def test_the_number_of_queries_does_not_grow(viewer, rows):
 
 def test_strangers_sign_in_first(client):
     assert client.get(reverse("activity")).status_code == 302
+
+
+def test_decisions_about_errors_and_runs_lead_to_them(viewer):
+    factories.report(factories.make_connection(), status="failed", error={"message": "Down."})
+    known = ErrorGroup.objects.get().fingerprint
+    for fingerprint in (known, "0" * 32):
+        Change.record(
+            ANNA, Action.ERROR_RESOLVED, subject="Down.", after={"fingerprint": fingerprint}
+        )
+    run = str(uuid.uuid4())
+    Change.record(ANNA, Action.RUN_STARTED, subject="Retry 3 operations", after={"run": run})
+
+    text = page(viewer)
+
+    assert f'href="/errors/{known}/"' in text
+    assert f"/errors/{'0' * 32}/" not in text
+    assert f'href="/runs/{run}/"' in text

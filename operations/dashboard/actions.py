@@ -7,6 +7,7 @@ from functools import wraps
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
@@ -26,7 +27,7 @@ from operations.roles import Role
 Act = Callable[[HttpRequest, ConnectionOperation, Actor], None]
 
 
-def action(act: Act) -> Callable[..., HttpResponse]:
+def action(act: Act) -> Callable[..., HttpResponseBase]:
     """A view that does something to one operation and returns to the page it came from.
 
     A GET (somebody signed in on the way here) shows the operation and changes nothing.

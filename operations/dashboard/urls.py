@@ -4,7 +4,7 @@ from django.contrib.auth.views import LogoutView
 from django.urls import path
 
 from operations.dashboard import actions
-from operations.dashboard.pages.activity import activity
+from operations.dashboard.pages.activity import activity, export_activity
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection
 from operations.dashboard.pages.connections import connections
@@ -29,6 +29,7 @@ urlpatterns = [
     path("errors/", errors, name="errors"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
+    path("activity/export.<str:form>", export_activity, name="activity-export"),
     path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
     path(OPERATION, operation, name="operation"),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Q, QuerySet, Value
-from django.db.models.functions import Cast, Lower
-from django.http import HttpRequest, HttpResponse
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Cast
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from operations.dashboard.activity_filter import APP_ID, SEARCHED, asked_for
+from operations.dashboard.exports import stream_csv, stream_jsonl
 from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.listing import page_of
@@ -28,22 +29,14 @@ from operations.dashboard.presentation.activity import (
 )
 from operations.dashboard.presentation.numbers import Count
 from operations.models import (
-    Action,
-    ActorKind,
     Application,
     Change,
-    Channel,
     ConnectionOperation,
     ErrorGroup,
     ExternalConnection,
 )
-from operations.models.connection import CONNECTION_ID
-from operations.models.operation_id import OPERATION_ID
 from operations.roles import Role
 
-APP_ID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-OUTCOMES = {"completed": gettext_lazy("Completed"), "failed": gettext_lazy("Failed")}
 #: The filters that are typed.
 FIELDS = {
     "who": gettext_lazy("Name"),
@@ -53,22 +46,14 @@ FIELDS = {
     "application": gettext_lazy("Client id"),
     "request": gettext_lazy("request-id"),
 }
-OF_APPLICATIONS = [action for action in Action if action.startswith("application.")]
 IDS = ("connection", "operation", "application", "request")
-#: What no index serves (a name, a text in a note) is looked for in so many newest changes.
-SEARCHED = 200_000
 
 
 @page(Role.VIEWER)
 def activity(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request.GET)
-    rows = Change.objects.all()
-    connection_id = parameters.text("connection", _("Connection"), CONNECTION_ID)
-    if connection_id:
-        # by the id and not by the key: every connection that ever had this id
-        rows = rows.alias(lookup=Lower("connection_graph_id")).filter(lookup=connection_id.lower())
     remembered = request.COOKIES.get("rows", "")
-    shown = activity_list(parameters, rows, timezone.now(), remembered)
+    shown = activity_list(parameters, Change.objects.all(), timezone.now(), remembered)
     fields = [
         {"name": name, "label": label, "value": request.GET.get(name, ""), "is_id": name in IDS}
         for name, label in FIELDS.items()
@@ -89,79 +74,30 @@ def activity_list(
 
     ``rows`` may be narrowed already; ``remembered`` is the number of rows that the reader chose.
     """
-    total = rows
-    is_narrow = bool(rows.query.has_filters())
-    actions = parameters.several("action", _("What"), dict(Action.choices))
-    channels = parameters.several("channel", _("Through"), _capitalized(Channel.choices))
-    kinds = parameters.several("by", _("By"), _capitalized(ActorKind.choices))
-    name = parameters.words("who", _("Name"))
-    outcomes = parameters.several("outcome", _("Outcome"), OUTCOMES)
-    operation_id = parameters.text("operation", _("Operation"), OPERATION_ID)
-    app_id = parameters.text("application", _("Application"), APP_ID)
-    request_id = parameters.text("request", _("request-id"), REQUEST_ID)
-    note = parameters.words("note", _("Note"))
-    span = parameters.span(_("Time"))
+    wanted = asked_for(parameters, rows)
     size = parameters.page_size(remembered)
     before = parameters.position("before")
     parameters.finish()
-
-    if actions:
-        rows = rows.filter(action__in=actions)
-    if operation_id:
-        rows = rows.filter(operation_graph_id=operation_id)
-    if app_id:
-        as_subject = Q(action__in=OF_APPLICATIONS, subject__endswith=f"({app_id.lower()})")
-        rows = rows.filter(Q(actor_app_id=UUID(app_id)) | as_subject)
-    if request_id:
-        rows = rows.filter(request_id=request_id)
-    if span.since:
-        rows = rows.filter(at__gte=span.since)
-    if span.until:
-        rows = rows.filter(at__lte=span.until)
-    is_narrow = is_narrow or bool(actions or operation_id or app_id or request_id)
-    searches = bool(channels or kinds or name or outcomes or note) and not is_narrow
-    newest = 0
-    if searches:
-        newest = Change.objects.order_by("-id").values_list("pk", flat=True).first() or 0
-        rows = rows.filter(pk__gt=newest - SEARCHED)
-    if channels:
-        rows = rows.filter(channel__in=channels)
-    if kinds:
-        rows = rows.filter(actor_kind__in=kinds)
-    if name:
-        rows = rows.filter(actor_name__icontains=name)
-    if note:
-        rows = rows.filter(note__icontains=note)
-    if outcomes:
-        rows = rows.filter(_ended(outcomes))
-    counts = Count.several(matching=rows, total=total)
-    wanted = rows.order_by("-id")
+    counts = Count.several(matching=wanted.rows, total=rows)
+    page_rows = wanted.rows.order_by("-id")
     if before:
-        wanted = wanted.filter(pk__lt=int(before))
-    found, more = page_of(wanted, size)
+        page_rows = page_rows.filter(pk__lt=int(before))
+    found, more = page_of(page_rows, size)
     shown = activity_rows(found)
     return {
         "parameters": parameters,
-        "span": span,
+        "span": wanted.span,
         "rows": shown,
         "groups": list(grouped(shown)),
         **counts,
-        "searched": SEARCHED if newest > SEARCHED else 0,
+        "searched": SEARCHED if wanted.is_cut else 0,
         "is_later_page": bool(before),
         "next_page": parameters.at("before", found[-1].pk) if more else "",
         "is_empty": not counts["total"],
     }
 
 
-def _capitalized(choices: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    return {value: f"{label}"[:1].upper() + f"{label}"[1:] for value, label in choices}
-
-
-def _ended(outcomes: list[str]) -> Q:
-    """Operations that ended so, also those that were reported when they had ended."""
-    actions = {"completed": Action.OPERATION_COMPLETED, "failed": Action.OPERATION_FAILED}
-    reported = Q(action=Action.OPERATION_REPORTED, after__status__in=outcomes)
-    return Q(action__in=[actions[word] for word in outcomes]) | reported
+# What still exists --------------------------------------------------------------------------------
 
 
 def activity_rows(changes: Sequence[Change], longest: int | None = LONGEST) -> list[ActivityRow]:
@@ -208,3 +144,54 @@ def what_exists(changes: Sequence[Change]) -> Existing:
 
 def _together(first: QuerySet, second: QuerySet) -> list[tuple[str, Any]]:
     return list(first.order_by().union(second.order_by(), all=True))
+
+
+# As a file ----------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "number at action actionLabel channel actorKind actorName actorAppId requestId connectionId "
+    "operationId subject before after note".split()
+)
+#: Rows that are read at once for a file.
+CHUNK = 1000
+
+
+@page(Role.OPERATOR)
+def export_activity(request: HttpRequest, form: str) -> StreamingHttpResponse:
+    """The filtered list, newest first, as ``csv`` or ``jsonl``."""
+    wanted = asked_for(Parameters(request.GET), Change.objects.all())
+    rows = map(_exported, _all_of(wanted.rows))
+    if form == "csv":
+        return stream_csv("activity", COLUMNS, rows)
+    if form == "jsonl":
+        return stream_jsonl("activity", (dict(zip(COLUMNS, row, strict=True)) for row in rows))
+    raise Http404(_("Lists can be had as csv and as jsonl."))
+
+
+def _all_of(rows: QuerySet[Change]) -> Iterator[Change]:
+    """In chunks by key: no cursor is held open for as long as the reader takes."""
+    rows = rows.order_by("-id")
+    chunk = list(rows[:CHUNK])
+    while chunk:
+        yield from chunk
+        chunk = list(rows.filter(pk__lt=chunk[-1].pk)[:CHUNK])
+
+
+def _exported(change: Change) -> list[Any]:
+    return [
+        change.pk,
+        change.at,
+        change.action,
+        change.get_action_display(),
+        change.channel,
+        change.actor_kind,
+        change.actor_name,
+        change.actor_app_id,
+        change.request_id,
+        change.connection_graph_id,
+        change.operation_graph_id,
+        change.subject,
+        change.before,
+        change.after,
+        change.note,
+    ]

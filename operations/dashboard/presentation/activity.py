@@ -18,8 +18,10 @@ SHOWN = 4
 #: Characters of a value in a list; the page of the change has the whole.
 LONGEST = 4000
 
-#: How the subject of a change names an application, an error or a run: ``name (id)`` or the id.
-SUBJECT = re.compile(r"(?:(?P<name>.*) )?\(?(?P<id>[0-9a-f-]{32,36})\)?", re.DOTALL)
+#: How the subject of a change names an application; its name may hold anything.
+APPLICATION = re.compile(r"(?P<name>.*) \((?P<id>[0-9a-f-]{36})\)", re.DOTALL)
+#: Where a change keeps the id of what else it can be about.
+MEMBER_WITH_ID = {"error": "fingerprint", "run": "run"}
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Subject:
     @classmethod
     def of(cls, change: Change) -> Subject:
         kind = change.action.partition(".")[0]
-        found = SUBJECT.fullmatch(change.subject)
-        if found and kind in ("application", "error", "run"):
-            return cls(kind, found["name"] or "", found["id"])
-        return cls(kind, change.subject, "")
+        named = APPLICATION.fullmatch(change.subject) if kind == "application" else None
+        if named:
+            return cls(kind, named["name"], named["id"])
+        found = (change.after or {}).get(MEMBER_WITH_ID.get(kind, ""), "")
+        return cls(kind, change.subject, found if isinstance(found, str) else "")
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,8 @@ class ActivityRow:
             return f"{reverse('applications')}{self.subject.id}/"
         if self.subject.kind == "error" and bare in self.existing.errors:
             return f"{reverse('errors')}{self.subject.id}/"
+        if self.subject.kind == "run" and self.subject.id:  # runs are kept
+            return f"{reverse('overview')}runs/{self.subject.id}/"
         return ""
 
     @property
