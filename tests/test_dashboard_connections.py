@@ -295,8 +295,6 @@ def test_names_are_escaped(operator):
 
 
 EVERYTHING = f"?{COLUMNS}&sort=-failures&q=n&health=attention"
-    "?show=owner&show=labels&show=authorized&show=created&sort=-failures&q=n&health=attention"
-)
 
 
 @pytest.mark.parametrize(("query", "expected"), [("", 10), (EVERYTHING, 12)])
