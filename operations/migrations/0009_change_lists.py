@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0007_roles'),
+        ('operations', '0008_refusal_facts'),
     ]
 
     operations = [
