@@ -1,13 +1,14 @@
 """Where the pages are."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import path, re_path
 
 from operations.dashboard import actions
 from operations.dashboard.pages.activity import activity
 from operations.dashboard.pages.applications import applications
-from operations.dashboard.pages.connection import connection
-from operations.dashboard.pages.connections import connections
+from operations.dashboard.pages.connection import connection, schema_json
+from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
+from operations.dashboard.pages.connections import connections, export_connections
 from operations.dashboard.pages.error import (
     change_cause,
     error,
@@ -30,7 +31,18 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
     path("connections/", connections, name="connections"),
+    # no connection has such an id: there is a dot or a hyphen in it
+    re_path(
+        r"^connections/export\.(?P<kind>csv|jsonl)$", export_connections, name="export-connections"
+    ),
+    path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
+    path(
+        "connections/<str:connection_id>/schema/<int:version>.json",
+        schema_json,
+        name="schema-json",
+    ),
+    path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
     path("errors/", errors, name="errors"),
     path("errors/export.<str:kind>", export_errors, name="export-errors"),
