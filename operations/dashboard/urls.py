@@ -1,7 +1,7 @@
 """Where the pages are."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path, re_path
+from django.urls import path
 
 from operations.dashboard import actions
 from operations.dashboard.pages.activity import activity, export_activity
@@ -33,9 +33,7 @@ urlpatterns = [
     path("theme/", actions.choose_theme, name="theme"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
-    re_path(
-        r"^connections/export\.(?P<kind>csv|jsonl)$", export_connections, name="export-connections"
-    ),
+    path("connections/export.<str:kind>", export_connections, name="export-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(
