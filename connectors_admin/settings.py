@@ -127,6 +127,7 @@ OPERATION_ATTEMPTS = int(number("OPERATION_ATTEMPTS", 3, minimum=1))
 OPERATION_RETRY_AFTER = int(number("OPERATION_RETRY_AFTER", 5, minimum=1))  # polling hint, seconds
 WORKER_POLL = number("WORKER_POLL", 0.5, minimum=0.01)  # seconds between looks for new work
 PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the worker purges
+CAUSES_FILE = os.environ.get("CAUSES_FILE") or DATA_DIR / "causes.toml"  # operations.causes
 
 # Limits of the wire -----------------------------------------------------------------------------
 

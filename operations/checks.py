@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import split_domain_port, validate_host
 
-from operations import bearer
+from operations import bearer, causes
 
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
@@ -103,3 +103,16 @@ def _issuer_problems() -> Iterator[CheckMessage]:
                 hint="Whoever can change what comes over plain http could sign tokens.",
                 id="operations.E012",
             )
+
+
+@register(Tags.files)
+def check_causes(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """The administrator's catalogue of causes: what is wrong with it must not stop the service."""
+    return [
+        Warning(
+            f"{settings.CAUSES_FILE} is not used: {fault}",
+            hint="Correct the file that CAUSES_FILE names; operations/causes.toml says how.",
+            id="operations.W020",
+        )
+        for fault in causes.faults()
+    ]

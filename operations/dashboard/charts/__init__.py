@@ -1,0 +1,6 @@
+"""Charts as numbers: what the templates of ``templates/dashboard/charts`` draw as SVG."""
+
+from operations.dashboard.charts.days import DailyBars, Day, Strip
+from operations.dashboard.charts.durations import DurationDots, Run
+
+__all__ = ["DailyBars", "Day", "DurationDots", "Run", "Strip"]
