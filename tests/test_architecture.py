@@ -44,6 +44,8 @@ DOMAIN = PURE | {
     "tokens",
     "marks",
     "roles",
+    "runs",
+    "selection",
 }
 ARROWS = {
     "errors": set(),
@@ -60,6 +62,8 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "selection": {"models"},
+    "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},
