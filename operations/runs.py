@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from operations import provisioning
@@ -25,10 +26,12 @@ from operations.models import (
     BulkRun,
     Change,
     ConnectionOperation,
+    Kind,
     OperationStatus,
     Triage,
 )
 from operations.models.bulk_run import Outcome, Skip
+from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.selection import OperationSelection
 
 log = logging.getLogger(__name__)
@@ -100,6 +103,20 @@ def needs_reason(action: BulkAction, selection: OperationSelection) -> bool:
     return action in (BulkAction.FAIL, BulkAction.COMPLETE) or selection.keys is None
 
 
+def touched(action: BulkAction, rows: ConnectionOperationQuerySet) -> ConnectionOperationQuerySet:
+    """Those of the rows on which the action has something to do; the others would be skipped."""
+    if action == BulkAction.ACKNOWLEDGE:
+        return rows.open_failures()
+    if action == BulkAction.RETRY:
+        later = ConnectionOperation.objects.filter(
+            connection=OuterRef("connection"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
+        )
+        failed = rows.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.FAILED)
+        return failed.filter(~Exists(later))
+    unfinished = rows.filter(status__in=(OperationStatus.UNSPECIFIED, OperationStatus.INPROGRESS))
+    return unfinished.filter(kind=Kind.REPORTED) if action == BulkAction.COMPLETE else unfinished
+
+
 def step(run: BulkRun) -> bool:
     """Handle the next rows of a run. False when there are none: it has ended."""
     run.refresh_from_db()
@@ -122,7 +139,7 @@ def stop(run: BulkRun, actor: Actor) -> bool:
     return _finish(run, stopped_by=actor)
 
 
-def run_small(run: BulkRun) -> None:
+def run_some(run: BulkRun) -> None:
     """Do as much of a run as a request may: a small one is ended by it."""
     for _ in range(IN_REQUEST // CHUNK + 1):
         if not step(run):

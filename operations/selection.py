@@ -42,7 +42,12 @@ class OperationSelection:
 
     def rows(self, now: datetime) -> ConnectionOperationQuerySet:
         """What is meant at this moment."""
-        rows = ConnectionOperation.objects.all()
+        return self.among(ConnectionOperation.objects.all(), now)
+
+    def among(
+        self, rows: ConnectionOperationQuerySet, now: datetime
+    ) -> ConnectionOperationQuerySet:
+        """What is meant of these rows."""
         if self.keys is not None:
             rows = rows.filter(pk__in=self.keys)
         if self.statuses:

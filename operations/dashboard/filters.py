@@ -7,7 +7,7 @@ removed, the next page) is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -207,8 +207,14 @@ class Parameters:
         self._size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
         return self._size
 
-    def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
-        """One value of that form; an empty one counts as not given."""
+    def text(
+        self,
+        name: str,
+        title: str,
+        pattern: re.Pattern[str],
+        shown: Callable[[str], str] = str,
+    ) -> str:
+        """One value of that form; an empty one counts as not given. ``shown`` is for its chip."""
         self._known.add(name)
         given = self._data.get(name, "").strip()
         if not given:
@@ -216,7 +222,7 @@ class Parameters:
         if not pattern.fullmatch(given):
             self._ignore(name, given)
             return ""
-        self._keep(name, given, title, given)
+        self._keep(name, given, title, shown(given))
         return given
 
     def flag(self, name: str, title: str, label: str) -> bool:
@@ -277,12 +283,17 @@ class Parameters:
 
     @property
     def none(self) -> str:
-        """The address with no filter."""
-        return "?" + urlencode(self.page_fields)
+        """The address with no filter, not even the span that is the default."""
+        every = [("range", ANY_TIME)] if self._without else []
+        return "?" + urlencode([*self.page_fields, *every])
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The filters and nothing else, to hand on to an export or an action."""
+        return list(self._kept)
 
     @property
     def query(self) -> str:
-        """The filters and nothing else, to hand on to an export or an action."""
         return urlencode(self._kept)
 
     @property

@@ -9,9 +9,12 @@ from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection
 from operations.dashboard.pages.connections import connections
 from operations.dashboard.pages.errors import errors
-from operations.dashboard.pages.operation import operation
+from operations.dashboard.pages.operation import graph_file, operation
+from operations.dashboard.pages.operation_export import operation_export
 from operations.dashboard.pages.operations import operations
+from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
+from operations.dashboard.pages.runs import ask_run, run
 from operations.dashboard.pages.settings import settings
 from operations.dashboard.pages.sign_in import SignInView
 
@@ -25,6 +28,11 @@ urlpatterns = [
     path("connections/", connections, name="connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path("operations/", operations, name="operations"),
+    path("operations/export.<str:form>", operation_export, name="operation-export"),
+    path("runs/new/", ask_run, name="ask-run"),
+    path("runs/<uuid:run_id>/", run, name="run"),
+    path("runs/<uuid:run_id>/continue/", actions.continue_run, name="continue-run"),
+    path("runs/<uuid:run_id>/stop/", actions.stop_run, name="stop-run"),
     path("errors/", errors, name="errors"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
@@ -32,4 +40,7 @@ urlpatterns = [
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
     path(f"{OPERATION}acknowledge/", actions.acknowledge, name="acknowledge"),
+    path(f"{OPERATION}fail/", set_outcome, {"outcome": "failed"}, name="fail"),
+    path(f"{OPERATION}complete/", set_outcome, {"outcome": "completed"}, name="complete"),
+    path(f"{OPERATION}graph.json", graph_file, name="operation-json"),
 ]
