@@ -33,6 +33,7 @@ PURE = {
     "connection_rules",
     "schema_diff",
     "url_pattern",
+    "readiness",
 }
 DOMAIN = PURE | {
     "models",
@@ -57,6 +58,7 @@ ARROWS = {
     "schema_rules": {"errors"},
     "public_error": {"errors"},
     "url_pattern": set(),
+    "readiness": set(),
     "schema_diff": {"schema_rules"},
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},

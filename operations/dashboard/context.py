@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 #: The main navigation: what is read, and the pages that belong to it, the first being its own.
 PLACES = (
     (_("Overview"), "overview"),
-    (_("Connections"), "connections", "connection"),
+    (_("Connections"), "connections", "connection", "delete-connection", "delete-connections"),
     (_("Operations"), "operations", "operation", "run"),
-    (_("Errors"), "errors", "error"),
+    (_("Errors"), "errors", "error", "causes"),
     (_("Applications"), "applications", "application"),
     (_("Activity"), "activity", "event"),
     (_("Settings"), "settings"),

@@ -181,6 +181,20 @@ class Parameters:
             self._shown.append(("range", chosen, title, str(words)))
         return Span(timezone.now() - length)
 
+    def columns(self, name: str, labels: Mapping[str, StrOrPromise]) -> list[str]:
+        """The chosen values of ``labels``: what the page shows of its rows, not which rows."""
+        self._known.add(name)
+        given = self._data.getlist(name)
+        for value in given:
+            if value not in labels:
+                self._ignore(name, value)
+        chosen = [value for value in labels if value in given]
+        self.page_fields += [(name, value) for value in chosen]
+        self.options[name] = [
+            Option(value, str(label), value in chosen) for value, label in labels.items()
+        ]
+        return chosen
+
     def sort(self, columns: Mapping[str, StrOrPromise], default: str) -> tuple[str, bool]:
         """The column to sort by, and whether it is descending (``sort=-name``)."""
         self._known.add("sort")
@@ -243,6 +257,14 @@ class Parameters:
             self._ignore(name, given)
             return ""
         return given
+
+    def given(self, name: str) -> str:
+        """What the address says, unread."""
+        return self._data.get(name, "")
+
+    def leave_out(self, name: str) -> None:
+        """Name a parameter whose value turned out to mean nothing."""
+        self._ignore(name, self._data.get(name, ""))
 
     def finish(self) -> Parameters:
         """Name what no reader asked for."""

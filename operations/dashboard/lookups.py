@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from operations.models import (
     Action,
+    Application,
     BulkRun,
     Change,
     ConnectionOperation,
@@ -45,14 +47,22 @@ class ConnectionNotFound(Http404):
         )
 
 
+def application_name(field: str = "app_id") -> Coalesce:
+    """The name of the application whose id a field holds; empty for one that nobody registered."""
+    named = Application.objects.filter(app_id=OuterRef(field)).values("name")[:1]
+    return Coalesce(Subquery(named), Value(""))
+
+
 def find_connection(graph_id: str) -> tuple[ExternalConnection, Health]:
     """The connection with this id, in any case of letters, and its health.
 
-    One that is being deleted as well. Raises ConnectionNotFound.
+    It comes with ``owner_name``. One that is being deleted as well. Raises ConnectionNotFound.
     """
     found = None
     if CONNECTION_ID.fullmatch(graph_id):
-        rows: QuerySet = ExternalConnection.objects.annotate(health=health(timezone.now()))
+        rows: QuerySet = ExternalConnection.objects.annotate(
+            health=health(timezone.now()), owner_name=application_name("owner_app_id")
+        )
         found = rows.filter(lookup_id=graph_id.lower()).first()
     if found is None:
         raise ConnectionNotFound(graph_id)

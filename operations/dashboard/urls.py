@@ -1,16 +1,24 @@
 """Where the pages are."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path
+from django.urls import path, re_path
 
 from operations.dashboard import actions
 from operations.dashboard.pages.activity import activity
 from operations.dashboard.pages.applications import applications
-from operations.dashboard.pages.connection import connection
-from operations.dashboard.pages.connections import connections
-from operations.dashboard.pages.errors import errors
+from operations.dashboard.pages.connection import connection, schema_json
+from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
+from operations.dashboard.pages.connections import connections, export_connections
+from operations.dashboard.pages.error import (
+    change_cause,
+    error,
+    ignore_error,
+    reopen_error,
+    resolve_error,
+)
+from operations.dashboard.pages.errors import causes, errors, export_errors
 from operations.dashboard.pages.operation import graph_file, operation
-from operations.dashboard.pages.operation_export import operation_export
+from operations.dashboard.pages.operation_export import export_operations
 from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
@@ -26,14 +34,32 @@ urlpatterns = [
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
     path("connections/", connections, name="connections"),
+    # no connection has such an id: there is a dot or a hyphen in it
+    re_path(
+        r"^connections/export\.(?P<kind>csv|jsonl)$", export_connections, name="export-connections"
+    ),
+    path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
+    path(
+        "connections/<str:connection_id>/schema/<int:version>.json",
+        schema_json,
+        name="schema-json",
+    ),
+    path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
-    path("operations/export.<str:form>", operation_export, name="operation-export"),
+    path("operations/export.<str:kind>", export_operations, name="export-operations"),
     path("runs/new/", ask_run, name="ask-run"),
     path("runs/<uuid:run_id>/", run, name="run"),
     path("runs/<uuid:run_id>/continue/", actions.continue_run, name="continue-run"),
     path("runs/<uuid:run_id>/stop/", actions.stop_run, name="stop-run"),
     path("errors/", errors, name="errors"),
+    path("errors/export.<str:kind>", export_errors, name="export-errors"),
+    path("errors/causes/", causes, name="causes"),
+    path("errors/<str:fingerprint>/", error, name="error"),
+    path("errors/<str:fingerprint>/resolve/", resolve_error, name="resolve-error"),
+    path("errors/<str:fingerprint>/reopen/", reopen_error, name="reopen-error"),
+    path("errors/<str:fingerprint>/ignore/", ignore_error, name="ignore-error"),
+    path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
     path("settings/", settings, name="settings"),

@@ -47,13 +47,13 @@ COLUMNS = (
 
 
 @page(Role.OPERATOR)
-def operation_export(request: HttpRequest, form: str) -> StreamingHttpResponse:
-    """Newest first; ``form`` is csv or jsonl."""
-    if form not in ("csv", "jsonl"):
+def export_operations(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """Newest first; ``kind`` is csv or jsonl."""
+    if kind not in ("csv", "jsonl"):
         raise Http404(_("A list is exported as csv or jsonl."))
     selection = read_selection(Parameters(request.GET))
     rows = _rows(selection.rows(timezone.now()))
-    if form == "csv":
+    if kind == "csv":
         return stream_csv("operations", COLUMNS, rows)
     return stream_jsonl("operations", (dict(zip(COLUMNS, row, strict=True)) for row in rows))
 

@@ -17,12 +17,12 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from connectors_admin.processes import end_with_parent
 from operations import provisioning, runs
-from operations.models import Replay
+from operations.models import Refusal, Replay
 from operations.provisioning import Claim
 
 log = logging.getLogger("operations.worker")
 
-#: Seconds between two looks for answers that are no longer kept for a replay.
+#: Seconds between two looks for answers and refusals that are no longer kept.
 TIDY_EVERY = 60
 
 
@@ -107,10 +107,10 @@ class Worker:
             self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
 
     def _tidy(self) -> bool:
-        """Forget a batch of old answers; at once again while there are more."""
+        """Forget a batch of old answers and refusals; at once again while there are more."""
         if time.monotonic() < self.tidy_at:
             return False
-        forgotten = Replay.objects.forget_old()
+        forgotten = Replay.objects.forget_old() + Refusal.objects.forget_old()
         if not forgotten:
             self.tidy_at = time.monotonic() + TIDY_EVERY
         return bool(forgotten)
