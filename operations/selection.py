@@ -22,14 +22,14 @@ TIMED = (OperationStatus.INPROGRESS, *TERMINAL)
 class OperationSelection:
     """The operations for which all that is given here holds; with nothing given, every one.
 
-    ``connection`` is an id in any case of letters. ``text`` stands somewhere in the message, code
+    ``connections`` are ids in any case of letters. ``text`` stands somewhere in the message, code
     or target of the error. ``since`` and ``until`` are about when it was requested.
     ``longer_than`` is in seconds. ``keys`` are surrogate keys: these and no others.
     """
 
     statuses: tuple[OperationStatus, ...] = ()
     triages: tuple[Triage, ...] = ()
-    connection: str = ""
+    connections: tuple[str, ...] = ()
     code: str = ""
     text: str = ""
     application: UUID | None = None
@@ -54,8 +54,9 @@ class OperationSelection:
             rows = rows.filter(status__in=self.statuses)
         if self.triages:
             rows = rows.filter(triage__in=self.triages)
-        if self.connection:
-            rows = rows.filter(connection__lookup_id=self.connection.lower())
+        if self.connections:
+            ids = [graph_id.lower() for graph_id in self.connections]
+            rows = rows.filter(connection__lookup_id__in=ids)
         if self.code:
             rows = rows.filter(error_code__iexact=self.code)
         if self.text:
@@ -78,7 +79,8 @@ class OperationSelection:
         if self.stuck:
             rows = rows.stuck(now)
         if self.fingerprint:
-            rows = rows.filter(fingerprint=self.fingerprint)
+            # the index of failures by their error leaves out all that have not failed
+            rows = rows.exclude(fingerprint="").filter(fingerprint=self.fingerprint)
         return rows
 
     def to_json(self) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def _status(word: str) -> OperationStatus:
 _WRITE: dict[str, Any] = {
     "statuses": lambda statuses: [status.word for status in statuses],
     "triages": lambda triages: [triage.value for triage in triages],
+    "connections": list,
     "application": str,
     "since": datetime.isoformat,
     "until": datetime.isoformat,
@@ -114,7 +117,7 @@ _WRITE: dict[str, Any] = {
 _READ: dict[str, Any] = {
     "statuses": lambda words: tuple(_status(word) for word in words),
     "triages": lambda values: tuple(Triage(value) for value in values),
-    "connection": str,
+    "connections": tuple,
     "code": str,
     "text": str,
     "application": UUID,

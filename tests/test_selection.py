@@ -54,7 +54,7 @@ def test_conditions_hold_together(connection):
     assert meant(
         statuses=(OperationStatus.FAILED, OperationStatus.COMPLETED),
         triages=(Triage.OPEN,),
-        connection="ContosoHR",
+        connections=("ContosoHR", "elsewhere"),
     ) == [failed]
     assert meant(keys=(failed.pk, acknowledged.pk), triages=(Triage.ACKNOWLEDGED,)) == [
         acknowledged

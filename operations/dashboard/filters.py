@@ -239,6 +239,18 @@ class Parameters:
         self._keep(name, given, title, shown(given))
         return given
 
+    def texts(self, name: str, title: str, pattern: re.Pattern[str]) -> list[str]:
+        """Any number of values of that form; a field holds several with spaces between."""
+        self._known.add(name)
+        chosen: list[str] = []
+        for given in re.split(r"[\s,]+", " ".join(self._data.getlist(name))):
+            if given and not pattern.fullmatch(given):
+                self._ignore(name, given)
+            elif given and given not in chosen:
+                chosen.append(given)
+                self._keep(name, given, title, given)
+        return chosen
+
     def flag(self, name: str, title: str, label: str) -> bool:
         """Whether ``name=1`` was given."""
         self._known.add(name)

@@ -40,8 +40,9 @@ def read_selection(
     """The filter that an address asks for. ``connection`` is the one whose list it is, if any."""
     statuses = parameters.several("status", _("Status"), STATUS_LABELS)
     triages = parameters.several("triage", _("Triage"), TRIAGE_LABELS)
+    connections = [connection]
     if not connection:
-        connection = parameters.text("connection", _("Connection"), CONNECTION_ID)
+        connections = parameters.texts("connection", _("Connection"), CONNECTION_ID)
     code = parameters.words("code", _("Error code"), LONGEST_CODE)
     text = parameters.words("text", _("Error says"))
     application = parameters.text("application", _("Application"), GUID, _application_name)
@@ -52,7 +53,7 @@ def read_selection(
     return OperationSelection(
         statuses=tuple(status for word in statuses if (status := OperationStatus.from_word(word))),
         triages=tuple(Triage(value) for value in triages),
-        connection=connection,
+        connections=tuple(connections),
         code=code,
         text=text,
         application=UUID(application) if application else None,
@@ -68,8 +69,8 @@ def address(selection: OperationSelection) -> str:
     """The query string that ``read_selection`` reads as this selection, which has no keys."""
     pairs: list[tuple[str, str]] = [("status", status.word) for status in selection.statuses]
     pairs += [("triage", triage.value) for triage in selection.triages]
+    pairs += [("connection", graph_id) for graph_id in selection.connections]
     given = {
-        "connection": selection.connection,
         "code": selection.code,
         "text": selection.text,
         "application": selection.application,

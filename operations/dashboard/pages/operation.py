@@ -25,7 +25,7 @@ from operations.dashboard.presentation.operation import (
     waiting_advice,
 )
 from operations.dashboard.presentation.operations import OperationRow
-from operations.dashboard.presentation.schema_diff import SchemaChanges
+from operations.dashboard.presentation.schema import schema_changes
 from operations.models import (
     Change,
     ConnectionOperation,
@@ -119,5 +119,5 @@ def _schema_change(found: ConnectionOperation, now: datetime) -> dict[str, Any]:
     before = earlier.exclude(operation=found).order_by("-version").first()
     return {
         "before": before,
-        "changes": SchemaChanges.between(before.document if before else None, found.payload),
+        "changes": schema_changes(before.document if before else None, found.payload),
     }

@@ -23,7 +23,7 @@ from operations.dashboard.operation_filter import (
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operations import OperationRow
 from operations.dashboard.presentation.runs import RunShown
-from operations.models import BulkRun, ConnectionOperation
+from operations.models import BulkRun, ConnectionOperation, ExternalConnection
 from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.roles import Role
 from operations.selection import OperationSelection
@@ -40,7 +40,6 @@ def operations(request: HttpRequest) -> HttpResponse:
     today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
     shown = operation_list(
         parameters,
-        everything,
         now,
         remembered=request.COOKIES.get("rows", ""),
         default_range=DEFAULT_RANGE,
@@ -53,7 +52,6 @@ def operations(request: HttpRequest) -> HttpResponse:
         },
     )
     counts = shown["counts"]
-    selection = shown["selection"]
     unfinished = BulkRun.objects.filter(finished_at=None).order_by("pk")
     return live_page(
         request,
@@ -68,10 +66,7 @@ def operations(request: HttpRequest) -> HttpResponse:
                 (_("Today"), f"?since={today:%Y-%m-%d}", counts["today"]),
                 (_("All"), "?range=all", counts["total"]),
             ),
-            "applications": application_options(selection.application),
-            "durations": duration_options(selection.longer_than),
             "runs": [RunShown(run) for run in unfinished[:RUNS]],
-            **_form_values(parameters, selection),
             **shown,
         },
     )
@@ -79,20 +74,21 @@ def operations(request: HttpRequest) -> HttpResponse:
 
 def operation_list(
     parameters: Parameters,
-    rows: ConnectionOperationQuerySet,
     now: datetime,
     *,
-    connection: str = "",
+    connection: ExternalConnection | None = None,
     remembered: str = "",
     default_range: str = ANY_TIME,
     more_counts: dict[str, ConnectionOperationQuerySet] | None = None,
 ) -> dict[str, Any]:
     """What the partial of a list of operations needs: filters, rows, where the next page begins.
 
-    ``rows`` are those of the connection with the id ``connection``, or all. ``remembered`` is the
-    cookie with the reader's page size. ``more_counts`` are counted along, in the same query.
+    It lists the operations of ``connection``, or all. ``remembered`` is the cookie with the
+    reader's page size. ``more_counts`` are counted along, in the same query.
     """
-    selection = read_selection(parameters, connection=connection, default_range=default_range)
+    graph_id = connection.graph_id if connection else ""
+    rows = connection.operations.all() if connection else ConnectionOperation.objects.all()
+    selection = read_selection(parameters, connection=graph_id, default_range=default_range)
     before = parameters.position("before")
     size = parameters.page_size(remembered)
     parameters.finish()
@@ -103,7 +99,7 @@ def operation_list(
     if before:
         wanted = wanted.filter(pk__lt=int(before))
     found, more = page_of(wanted, size)
-    fields = _fields(parameters, connection, default_range)
+    fields = _fields(parameters, graph_id, default_range)
     return {
         "parameters": parameters,
         "selection": selection,
@@ -114,6 +110,9 @@ def operation_list(
         "matching": matching,
         "is_later_page": bool(before),
         "next_page": parameters.at("before", found[-1].pk) if more else "",
+        "applications": application_options(selection.application),
+        "durations": duration_options(selection.longer_than),
+        **_form_values(parameters, selection),
         "is_empty": not counts.get("total", matching or parameters.fields),
     }
 
@@ -121,12 +120,12 @@ def operation_list(
 def _form_values(parameters: Parameters, selection: OperationSelection) -> dict[str, Any]:
     """What the fields of the form hold that are not plain choices."""
     is_custom = not any(option.chosen for option in parameters.options["range"])
-    given = (selection.connection, selection.code, selection.application, selection.longer_than)
+    given = (selection.code, selection.application, selection.longer_than)
     return {
         "is_custom_range": is_custom,
         "since": _for_field(selection.since) if is_custom else "",
         "until": _for_field(selection.until),
-        "has_more_filters": is_custom or any(given),
+        "has_more_filters": is_custom or any(given) or bool(parameters.given("connection")),
     }
 
 
