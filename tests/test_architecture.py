@@ -45,6 +45,8 @@ DOMAIN = PURE | {
     "tokens",
     "marks",
     "roles",
+    "runs",
+    "selection",
 }
 ARROWS = {
     "errors": set(),
@@ -62,6 +64,8 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "selection": {"models"},
+    "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},

@@ -15,8 +15,8 @@ pytestmark = pytest.mark.django_db
 ANNA = Actor(ActorKind.OPERATOR, "anna", Channel.DASHBOARD, request_id="aa-11")
 
 
-def file(client, form, query=""):
-    response = client.get(reverse("activity-export", args=[form]) + query)
+def file(client, kind, query=""):
+    response = client.get(reverse("export-activity", args=[kind]) + query)
     assert response.status_code == 200
     return response, response.getvalue().decode("utf-8-sig")
 
@@ -77,7 +77,7 @@ def test_a_file_has_all_rows_whatever_a_page_has(operator, monkeypatch):
 
 
 def test_other_forms_are_not_found(operator):
-    response = operator.get(reverse("activity-export", args=["xlsx"]))
+    response = operator.get(reverse("export-activity", args=["xlsx"]))
 
     assert response.status_code == 404
     assert "Lists can be had as csv and as jsonl." in response.content.decode()
@@ -86,7 +86,7 @@ def test_other_forms_are_not_found(operator):
 def test_a_viewer_reads_and_does_not_export(viewer):
     Change.record(ANNA, Action.RUN_FINISHED)
 
-    response = viewer.get(reverse("activity-export", args=["csv"]))
+    response = viewer.get(reverse("export-activity", args=["csv"]))
 
     assert response.status_code == 403
     assert "This needs the role operator." in response.content.decode()

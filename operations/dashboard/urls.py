@@ -18,9 +18,12 @@ from operations.dashboard.pages.error import (
 )
 from operations.dashboard.pages.errors import causes, errors, export_errors
 from operations.dashboard.pages.event import event
-from operations.dashboard.pages.operation import operation
+from operations.dashboard.pages.operation import graph_file, operation
+from operations.dashboard.pages.operation_export import export_operations
 from operations.dashboard.pages.operations import operations
+from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
+from operations.dashboard.pages.runs import ask_run, run
 from operations.dashboard.pages.settings import settings
 from operations.dashboard.pages.sign_in import SignInView
 
@@ -43,6 +46,11 @@ urlpatterns = [
     ),
     path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
+    path("operations/export.<str:kind>", export_operations, name="export-operations"),
+    path("runs/new/", ask_run, name="ask-run"),
+    path("runs/<uuid:run_id>/", run, name="run"),
+    path("runs/<uuid:run_id>/continue/", actions.continue_run, name="continue-run"),
+    path("runs/<uuid:run_id>/stop/", actions.stop_run, name="stop-run"),
     path("errors/", errors, name="errors"),
     path("errors/export.<str:kind>", export_errors, name="export-errors"),
     path("errors/causes/", causes, name="causes"),
@@ -53,10 +61,13 @@ urlpatterns = [
     path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
-    path("activity/export.<str:form>", export_activity, name="activity-export"),
+    path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
     path(f"{OPERATION}acknowledge/", actions.acknowledge, name="acknowledge"),
+    path(f"{OPERATION}fail/", set_outcome, {"outcome": "failed"}, name="fail"),
+    path(f"{OPERATION}complete/", set_outcome, {"outcome": "completed"}, name="complete"),
+    path(f"{OPERATION}graph.json", graph_file, name="operation-json"),
 ]

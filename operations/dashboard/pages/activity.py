@@ -157,13 +157,13 @@ CHUNK = 1000
 
 
 @page(Role.OPERATOR)
-def export_activity(request: HttpRequest, form: str) -> StreamingHttpResponse:
+def export_activity(request: HttpRequest, kind: str) -> StreamingHttpResponse:
     """The filtered list, newest first, as ``csv`` or ``jsonl``."""
     wanted = asked_for(Parameters(request.GET), Change.objects.all())
     rows = map(_exported, _all_of(wanted.rows))
-    if form == "csv":
+    if kind == "csv":
         return stream_csv("activity", COLUMNS, rows)
-    if form == "jsonl":
+    if kind == "jsonl":
         return stream_jsonl("activity", (dict(zip(COLUMNS, row, strict=True)) for row in rows))
     raise Http404(_("Lists can be had as csv and as jsonl."))
 

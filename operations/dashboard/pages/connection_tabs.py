@@ -86,7 +86,8 @@ def _durations(found: ExternalConnection) -> DurationDots:
 
 def operations(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
     parameters = Parameters(request.GET, keep=("tab",))
-    return operation_list(parameters, found.operations.all(), now)
+    remembered = request.COOKIES.get("rows", "")
+    return operation_list(parameters, now, connection=found, remembered=remembered)
 
 
 def schema(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:

@@ -102,7 +102,7 @@ class ActivityRow:
         if self.subject.kind == "application" and bare in self.existing.applications:
             return f"{reverse('applications')}{self.subject.id}/"
         if self.subject.kind == "error" and bare in self.existing.errors:
-            return f"{reverse('errors')}{self.subject.id}/"
+            return reverse("error", args=[self.subject.id])
         if self.subject.kind == "run" and self.subject.id:  # runs are kept
             return f"{reverse('overview')}runs/{self.subject.id}/"
         return ""
