@@ -1,10 +1,10 @@
 """Where the pages are."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path, re_path
+from django.urls import path
 
 from operations.dashboard import actions
-from operations.dashboard.pages.activity import activity
+from operations.dashboard.pages.activity import activity, export_activity
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
@@ -17,6 +17,7 @@ from operations.dashboard.pages.error import (
     resolve_error,
 )
 from operations.dashboard.pages.errors import causes, errors, export_errors
+from operations.dashboard.pages.event import event
 from operations.dashboard.pages.operation import graph_file, operation
 from operations.dashboard.pages.operation_export import export_operations
 from operations.dashboard.pages.operations import operations
@@ -35,9 +36,7 @@ urlpatterns = [
     path("theme/", actions.choose_theme, name="theme"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
-    re_path(
-        r"^connections/export\.(?P<kind>csv|jsonl)$", export_connections, name="export-connections"
-    ),
+    path("connections/export.<str:kind>", export_connections, name="export-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(
@@ -62,6 +61,8 @@ urlpatterns = [
     path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
     path("activity/", activity, name="activity"),
+    path("activity/export.<str:kind>", export_activity, name="export-activity"),
+    path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
