@@ -21,7 +21,7 @@ from operations.dashboard.pages.event import event
 from operations.dashboard.pages.operation import operation
 from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.overview import overview
-from operations.dashboard.pages.settings import settings
+from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
 OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
@@ -58,6 +58,7 @@ urlpatterns = [
     path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
+    path("settings/preferences/", save_preferences, name="preferences"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
     path(f"{OPERATION}acknowledge/", actions.acknowledge, name="acknowledge"),
