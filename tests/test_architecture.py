@@ -46,6 +46,8 @@ DOMAIN = PURE | {
     "marks",
     "roles",
     "health_checks",
+    "runs",
+    "selection",
 }
 ARROWS = {
     "errors": set(),
@@ -63,6 +65,8 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "selection": {"models"},
+    "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
-from django.http.response import HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -175,7 +175,12 @@ COLUMNS = (
 
 @page(Role.OPERATOR)
 def export_connections(request: HttpRequest, kind: str) -> HttpResponseBase:
-    """The filtered list, all pages of it, in its order. Graph's words, health in ours."""
+    """The filtered list, all pages of it, in its order, as ``csv`` or ``jsonl``.
+
+    State and status are Graph's words, health is ours.
+    """
+    if kind not in ("csv", "jsonl"):
+        raise Http404(_("Lists can be had as csv and as jsonl."))
     parameters = Parameters(request.GET)
     rows = _exported(connections_asked_for(parameters, timezone.now(), with_owner=True))
     if kind == "csv":

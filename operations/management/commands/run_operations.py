@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.db import DatabaseError, close_old_connections, connection
 
 from connectors_admin.processes import end_with_parent
-from operations import provisioning
+from operations import provisioning, runs
 from operations.models import Refusal, Replay, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
@@ -78,7 +78,7 @@ class Worker:
             self._finish_due()
             self._beat()
             self._renew()
-        return self._tidy() or provisioning.purge_step(self.name) or busy
+        return self._tidy() or provisioning.purge_step(self.name) or runs.work_step() or busy
 
     def hand_back(self) -> None:
         for claim in self.held:
@@ -131,7 +131,7 @@ class Worker:
 
 
 class Command(BaseCommand):
-    help = "Run the worker that registers schemas and purges deleted connections."
+    help = "Run the worker: it registers schemas, purges connections, acts on many operations."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

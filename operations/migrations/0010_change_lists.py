@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0008_refusal_facts'),
+        ('operations', '0009_open_failures_by_error'),
     ]
 
     operations = [
