@@ -11,8 +11,7 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from operations.api.answers import answer
-from operations.api.errors import envelope
+from operations.api.answers import answer, envelope
 from operations.errors import UnreadableRequest
 
 #: What is still on its way is read and thrown away before the connection is closed, or the system

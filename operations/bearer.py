@@ -9,11 +9,17 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from django.conf import settings
 
-from operations.errors import InvalidAuthenticationToken
+from operations.errors import InvalidAuthenticationToken, Lack
 
 #: The only algorithm: neither ``none`` nor a shared secret made of a public key gets through.
 ALGORITHM = "RS256"
 FAILURE = "Access token validation failure."
+#: What a token lacks whose refusal says no more than FAILURE.
+LACKS: dict[type[Exception], Lack] = {
+    jwt.InvalidSignatureError: Lack.SIGNATURE,
+    jwt.ImmatureSignatureError: Lack.START,
+    jwt.InvalidIssuerError: Lack.ISSUER,
+}
 #: Microsoft Graph itself, in its clouds. Whoever accepted its tokens would act on what was given
 #: to somebody else for another purpose (graph-contract 5.1).
 GRAPH_AUDIENCES = frozenset(
@@ -28,13 +34,21 @@ def key_id_of(text: str) -> str:
     Raises InvalidAuthenticationToken when the text is no token.
     """
     if not text:
-        raise InvalidAuthenticationToken("Access token is empty.")
+        raise InvalidAuthenticationToken("Access token is empty.", Lack.TOKEN)
     try:
         return jwt.get_unverified_header(text).get("kid") or ""
     except jwt.InvalidTokenError:
         raise InvalidAuthenticationToken(
-            "CompactToken parsing failed with error code: 80049217"
+            "CompactToken parsing failed with error code: 80049217", Lack.FORM
         ) from None
+
+
+def told(text: str) -> dict[str, Any]:
+    """What a token says of itself, true or not; nothing when it cannot be read."""
+    try:
+        return jwt.decode(text, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return {}
 
 
 def unverified_claims(text: str) -> dict[str, Any]:
@@ -42,10 +56,9 @@ def unverified_claims(text: str) -> dict[str, Any]:
 
     Raises InvalidAuthenticationToken, also when it says that it is for Graph itself.
     """
-    try:
-        claims = jwt.decode(text, options={"verify_signature": False})
-    except jwt.InvalidTokenError:
-        raise InvalidAuthenticationToken(FAILURE) from None
+    claims = told(text)
+    if not claims:
+        raise InvalidAuthenticationToken(FAILURE)
     refuse_graph_audience(claims.get("aud"))
     return claims
 
@@ -74,12 +87,12 @@ def verified_claims(
             options={"require": list(require)},
         )
     except jwt.ExpiredSignatureError:
-        _fail("Lifetime validation failed, the token is expired.")
+        _fail("Lifetime validation failed, the token is expired.", Lack.LIFETIME)
     except jwt.InvalidAudienceError:
         unverified_claims(text)
-        _fail(f"{FAILURE} Invalid audience.")
-    except jwt.InvalidTokenError:
-        _fail(FAILURE)
+        _fail(f"{FAILURE} Invalid audience.", Lack.AUDIENCE)
+    except jwt.InvalidTokenError as error:
+        _fail(FAILURE, LACKS.get(type(error), Lack.CLAIMS))
     refuse_graph_audience(claims["aud"])
     return claims
 
@@ -96,9 +109,10 @@ def refuse_graph_audience(audience: Any) -> None:
         ours = ", ".join([settings.TOKEN_AUDIENCE, *settings.FOREIGN_AUDIENCE])
         _fail(
             f"{FAILURE} Invalid audience. The token was issued for Microsoft Graph itself and must "
-            f"not be used elsewhere. Ask for a token for: {ours}."
+            f"not be used elsewhere. Ask for a token for: {ours}.",
+            Lack.OTHER_AUDIENCE,
         )
 
 
-def _fail(message: str) -> NoReturn:
-    raise InvalidAuthenticationToken(message) from None
+def _fail(message: str, lack: Lack) -> NoReturn:
+    raise InvalidAuthenticationToken(message, lack) from None

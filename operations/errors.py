@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from typing import Any
 
 
@@ -62,12 +63,44 @@ def invalid(path: str, rule: str) -> Fault:
     return Fault("InvalidPropertyValue", f"Property '{path}' {rule}.", path)
 
 
+class Lack(StrEnum):
+    """What a call lacked that was not let in. The answer tells its caller no more than Graph's
+    does; whoever runs the service can look this up (``models.refusal``)."""
+
+    TOKEN = "token"
+    FORM = "form"  # what was sent is no token
+    KEY = "key"  # signed with a key that nobody here knows
+    SIGNATURE = "signature"  # the key is known, and did not sign this
+    LIFETIME = "lifetime"  # it is over
+    START = "start"  # it has not begun
+    AUDIENCE = "audience"
+    OTHER_AUDIENCE = "otherAudience"  # it is for Microsoft Graph itself
+    ISSUER = "issuer"
+    CLAIMS = "claims"
+    APPLICATION = "application"  # there is none with this id
+    ENABLED = "enabled"
+    SECRET = "secret"  # that the token was got with: revoked or expired since
+    REGISTRATION = "registration"  # of another issuer's application
+    APP_ROLES = "appRoles"  # it speaks for a person
+    ROLE = "role"
+    OWNERSHIP = "ownership"
+    # at the token endpoint
+    REQUEST = "request"
+    RIGHT_SECRET = "rightSecret"
+    CURRENT_SECRET = "currentSecret"
+    KEPT_SECRET = "keptSecret"  # it was revoked
+
+
 class GraphError(Exception):
     """Base of all refusals. A subclass fixes ``status``, ``code`` and, if constant, the text."""
 
     status = 500
     code = "UnknownError"
     message = "The service could not answer this request."
+    #: Of a 401 or 403: what the call lacked, and which roles would have done or were there.
+    lack: Lack | None = None
+    needed: Sequence[str] = ()
+    held: Sequence[str] = ()
 
     def __init__(
         self,
@@ -174,8 +207,9 @@ class InvalidAuthenticationToken(GraphError):
     status = 401
     code = "InvalidAuthenticationToken"
 
-    def __init__(self, message: str):
+    def __init__(self, message: str, lack: Lack = Lack.CLAIMS):
         self.message = message
+        self.lack = lack
         super().__init__()
 
 
@@ -184,8 +218,10 @@ class MissingRole(GraphError):
 
     status = 403
     code = "Forbidden"
+    lack = Lack.ROLE
 
     def __init__(self, accepted: Sequence[str], present: Sequence[str]):
+        self.needed, self.held = accepted, present
         self.message = (
             "Missing role permissions on the request. API requires one of "
             f"'{', '.join(accepted)}'. Roles on the request '{', '.join(present)}'."
@@ -198,6 +234,7 @@ class DelegatedUseNotApplicable(GraphError):
 
     status = 403
     code = "Forbidden"
+    lack = Lack.APP_ROLES
     message = (
         "Delegated permissions (scp) are not applicable to this API. Use an application token "
         "that carries app roles."
@@ -209,6 +246,7 @@ class ApplicationNotRegistered(GraphError):
 
     status = 403
     code = "Forbidden"
+    lack = Lack.REGISTRATION
 
     def __init__(self, app_id: str):
         self.message = (
@@ -223,6 +261,7 @@ class NotOwner(GraphError):
 
     status = 403
     code = "Forbidden"
+    lack = Lack.OWNERSHIP
 
     def __init__(self, connection_id: str):
         self.message = (

@@ -18,7 +18,7 @@ from django.conf import settings
 from jwt import PyJWKClient, PyJWKSet
 
 from operations import bearer
-from operations.errors import InvalidAuthenticationToken, IssuerUnreachable
+from operations.errors import InvalidAuthenticationToken, IssuerUnreachable, Lack
 
 #: The issuer has this long to answer; nobody waits longer.
 TIMEOUT = 3.0
@@ -45,10 +45,10 @@ def verified_claims(text: str, kid: str) -> dict[str, Any]:
     """
     claimed = bearer.unverified_claims(text)
     if not settings.FOREIGN_ISSUER or claimed.get("iss") != settings.FOREIGN_ISSUER:
-        raise InvalidAuthenticationToken(bearer.FAILURE)
+        raise InvalidAuthenticationToken(bearer.FAILURE, Lack.KEY)
     key = _keys_at(settings.FOREIGN_JWKS_URL).find(kid) if kid else None
     if key is None:
-        raise InvalidAuthenticationToken(f"{bearer.FAILURE} The issuer has no such key.")
+        raise InvalidAuthenticationToken(f"{bearer.FAILURE} The issuer has no such key.", Lack.KEY)
     claims = bearer.verified_claims(
         text,
         key,

@@ -1,4 +1,4 @@
-"""How a status, a state, a triage and a health look: class, label, icon shape, Graph's word.
+"""How statuses, states, triage and health look: class, label, icon shape, Graph's word.
 
 The pages and the admin show the same marks. A mark's ``value`` is the class of its badge
 (``badge-failed``), for which the stylesheet has the tone; its ``word`` is what Graph calls it.
@@ -18,6 +18,7 @@ from operations.models import (
     OperationStatus,
     Triage,
 )
+from operations.models.error_group import ErrorStatus
 from operations.models.health import Health
 
 if TYPE_CHECKING:
@@ -60,6 +61,13 @@ TRIAGE_MARKS = {
     Triage.OPEN: Mark("open", _("Open"), "octagon"),
     Triage.ACKNOWLEDGED: Mark("acknowledged", _("Acknowledged"), "tick"),
     Triage.SUPERSEDED: Mark("superseded", _("Superseded"), "dash"),
+}
+ERROR_MARKS = {
+    ErrorStatus.NEW: Mark("new", _("New"), "octagon"),
+    ErrorStatus.RETURNED: Mark("returned", _("Returned"), "return"),
+    ErrorStatus.ONGOING: Mark("ongoing", _("Ongoing"), "triangle"),
+    ErrorStatus.IGNORED: Mark("ignored", _("Ignored"), "pause"),
+    ErrorStatus.RESOLVED: Mark("resolved", _("Resolved"), "tick"),
 }
 STUCK = Mark("stuck", _("Stuck"), "triangle")
 HEALTH_MARKS = {

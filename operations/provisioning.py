@@ -20,7 +20,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import Exists, F, OuterRef, Q, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -124,10 +124,7 @@ def readable_schema(connection: ExternalConnection) -> ReadableSchema | None:
 
 def readable_schemas(connections: Sequence[ExternalConnection]) -> dict[int, ReadableSchema]:
     """The readable schema of each connection that has one, by its surrogate key."""
-    newer = Schema.objects.filter(
-        connection=OuterRef("connection"), version__gt=OuterRef("version")
-    )
-    in_force = Schema.objects.filter(~Exists(newer), connection__in=connections)
+    in_force = Schema.all_in_force().filter(connection__in=connections)
     in_force = in_force.select_related("operation")
     readable = {
         row.connection_id: ReadableSchema(

@@ -27,6 +27,7 @@ from operations.errors import (
     ApplicationNotRegistered,
     DelegatedUseNotApplicable,
     InvalidAuthenticationToken,
+    Lack,
 )
 from operations.models import Application, ApplicationSecret, Installation, SigningKey
 
@@ -96,12 +97,14 @@ def verify_token(text: str) -> Caller:
         claims = _our_claims(text, kid)
         application = _application_of(claims)
         if application is None:
-            raise InvalidAuthenticationToken(f"{bearer.FAILURE} Unknown application.")
+            raise InvalidAuthenticationToken(
+                f"{bearer.FAILURE} Unknown application.", Lack.APPLICATION
+            )
     else:
         claims = foreign_tokens.verified_claims(text, kid)
         application = _foreign_application(claims)
     if not application.enabled:
-        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Application disabled.")
+        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Application disabled.", Lack.ENABLED)
     granted = claims.get("roles")
     if claims.get("scp"):  # on behalf of a person; the roles are then that person's
         if not settings.TOKEN_DELEGATED_USE:
@@ -143,7 +146,7 @@ def _our_claims(text: str, kid: str) -> dict[str, Any]:
         require=("exp", "aud", "iss", "azp"),
     )
     if not _is_our_issuer(claims["iss"]):
-        raise InvalidAuthenticationToken(bearer.FAILURE)
+        raise InvalidAuthenticationToken(bearer.FAILURE, Lack.ISSUER)
     return claims
 
 
@@ -171,7 +174,7 @@ def _application_of(claims: dict[str, Any]) -> Application | None:
     applications = Application.objects.filter(app_id=_guid(claims["azp"]))
     application = applications.annotate(secret_usable=usable).first()
     if application and application.enabled and not application.secret_usable:
-        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Secret revoked.")
+        raise InvalidAuthenticationToken(f"{bearer.FAILURE} Secret revoked.", Lack.SECRET)
     return application
 
 

@@ -124,6 +124,25 @@ def test_the_last_use_of_the_secret_is_noted(client, application, path):
     assert timezone.now() - application.secrets.get().last_used_at < timedelta(minutes=1)
 
 
+@pytest.mark.parametrize(
+    ("trusts", "forwarded", "noted"),
+    [
+        (False, "203.0.113.7", "192.0.2.1"),
+        (True, "203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        (True, "2001:DB8::7", "2001:db8::7"),
+        (True, "unknown", "192.0.2.1"),
+        (True, "", "192.0.2.1"),
+    ],
+)
+def test_where_a_secret_was_used_from(
+    client, application, path, settings, trusts, forwarded, noted
+):
+    settings.TRUST_FORWARDED_HEADERS = trusts
+    headers = {"X-Forwarded-For": forwarded}
+    client.post(path, form(application), headers=headers, REMOTE_ADDR="192.0.2.1")
+    assert application.secrets.get().last_used_address == noted
+
+
 def test_the_lifetime_is_the_settings(client, application, path, settings):
     settings.TOKEN_LIFETIME = 120
     body = client.post(path, form(application)).json()

@@ -1,24 +1,17 @@
-"""What the actions on operations ask, do to one row, and write to a file.
+"""What the actions on operations ask, and what they do to one row.
 
 What is done is done by the function that the pages and the API call.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
-
 from django import forms
-from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations import provisioning
-from operations.marks import OPERATION_MARKS, TRIAGE_MARKS, operation_mark
+from operations.marks import OPERATION_MARKS, TRIAGE_MARKS
 from operations.models import Actor, ConnectionOperation, OperationStatus, Triage
-
-#: Rows of an export that are read at once.
-BATCH = 500
 
 # What the actions ask -----------------------------------------------------------------------------
 
@@ -71,38 +64,6 @@ class ExportForm(forms.Form):
             ("jsonl", gettext_lazy("JSON lines, for a program")),
         ],
     )
-
-
-#: The columns of a file: Graph's words, and the labels of the pages beside them.
-EXPORTED: dict[str, Callable[[ConnectionOperation], Any]] = {
-    "connection": lambda operation: operation.connection.graph_id,
-    "connectionName": lambda operation: operation.connection.name,
-    "id": lambda operation: operation.graph_id,
-    "status": lambda operation: OperationStatus(operation.status).word,
-    "statusLabel": lambda operation: operation_mark(operation).label,
-    "kind": lambda operation: operation.kind,
-    "triage": lambda operation: operation.triage,
-    "triageNote": lambda operation: operation.triage_note,
-    "errorCode": lambda operation: operation.error_code,
-    "errorMessage": lambda operation: operation.error_message,
-    "errorTarget": lambda operation: operation.error_target,
-    "errorDetails": lambda operation: operation.error_details,
-    "innerError": lambda operation: operation.error_inner,
-    "requested": lambda operation: operation.created_at,
-    "started": lambda operation: operation.started_at,
-    "finished": lambda operation: operation.finished_at,
-    "requestedBy": lambda operation: operation.requested_by,
-    "requestId": lambda operation: operation.request_id,
-}
-
-
-def in_batches(rows: QuerySet[ConnectionOperation]) -> Iterator[ConnectionOperation]:
-    """All of them, newest first, by key: no cursor stays open while a client is slow."""
-    rows = rows.select_related("connection").defer("payload").order_by("-pk")
-    found = list(rows[:BATCH])
-    while found:
-        yield from found
-        found = list(rows.filter(pk__lt=found[-1].pk)[:BATCH])
 
 
 # What the actions do to one row; why, if there was nothing to do ----------------------------------

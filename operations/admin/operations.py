@@ -28,7 +28,6 @@ from operations.admin.filters import (
 )
 from operations.admin.guard import DomainAdmin, DomainForm, answer
 from operations.errors import ItemNotFound
-from operations.exports import stream_csv, stream_jsonl
 from operations.marks import OPERATION_MARKS, STUCK, TRIAGE_MARKS, operation_mark
 from operations.models import (
     KEEP,
@@ -39,6 +38,7 @@ from operations.models import (
     OperationStatus,
     Triage,
 )
+from operations.operation_export import stream_operations
 
 
 class OperationForm(DomainForm):
@@ -322,11 +322,4 @@ class OperationAdmin(DomainAdmin):
                 button=_("Download"),
                 takes_all=True,
             )
-        lines = (
-            {name: value(operation) for name, value in operation_actions.EXPORTED.items()}
-            for operation in operation_actions.in_batches(queryset)
-        )
-        if form.cleaned_data["kind"] == "jsonl":
-            return stream_jsonl("operations", lines)
-        columns = list(operation_actions.EXPORTED)
-        return stream_csv("operations", columns, (list(line.values()) for line in lines))
+        return stream_operations(queryset, form.cleaned_data["kind"])

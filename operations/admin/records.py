@@ -7,6 +7,8 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -105,13 +107,13 @@ class ChangeAdmin(ReadOnlyAdmin):
     list_display = ("when", "action", "who", "what", "note_shown")
     list_filter = ("channel", "actor_kind", "action")
     date_hierarchy = "at"
-    indexed = frozenset({"at", "connection_key", "operation_key", "request_id"})
+    indexed = frozenset({"at", "action", "connection_key", "operation_key", "request_id"})
     selective = frozenset({"connection_key", "operation_key", "request_id"})
     not_listed = ("before", "after")
-    search_fields = ("connection_graph_id", "operation_graph_id", "subject", "actor_name")
+    search_fields = ("connection_graph_id", "subject", "actor_name", "note")
     search_help_text = gettext_lazy(
-        "A request id is found in all of them; the id of a connection or operation, a name or "
-        "a subject in the newest 100,000."
+        "Id of a connection, operation or request; or a part of a name, subject or note: that is "
+        "looked for in the newest 100,000."
     )
     sortable_by = ()
     fields = (
@@ -129,7 +131,8 @@ class ChangeAdmin(ReadOnlyAdmin):
     )
 
     def exactly(self, term: str) -> Q:
-        return Q(request_id=term)
+        by_connection = Exact(Lower("connection_graph_id"), term.lower())
+        return Q(request_id=term) | Q(operation_graph_id=term) | Q(by_connection)
 
     @admin.display(description=gettext_lazy("when"))
     def when(self, change: Change) -> SafeString:

@@ -1,4 +1,7 @@
-"""JSON answers with Graph's content type."""
+"""JSON answers with Graph's content type, and the envelope of errors.
+
+Without the models: the web server refuses requests before Django is set up.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from operations.errors import GraphError
 
 
 def content_type(level: str = "minimal", *, int64_as_text: bool = False) -> str:
@@ -42,3 +48,27 @@ def empty(status: int, *, headers: Mapping[str, str] = {}) -> HttpResponse:
     response = HttpResponse(status=status, headers=dict(headers))
     del response["Content-Type"]
     return response
+
+
+def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
+    """The body: generic text outside, the useful code inside, both request ids."""
+    body: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.target is not None:
+        body["target"] = error.target
+    if error.details:
+        body["details"] = [
+            {"code": fault.code, "message": fault.message, "target": fault.target}
+            for fault in error.details
+        ]
+    inner: dict[str, Any] = {}
+    if error.inner_code:
+        inner["code"] = error.inner_code
+        inner["message"] = error.inner_message or error.message
+    body["innerError"] = {
+        **inner,
+        **error.inner,
+        "date": timezone.now().strftime("%Y-%m-%dT%H:%M:%S"),
+        "request-id": getattr(request, "request_id", ""),
+        "client-request-id": getattr(request, "client_request_id", ""),
+    }
+    return {"error": body}

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from operations import tokens
 from operations.access import Caller
 from operations.api.paths import base_url
-from operations.errors import InvalidAuthenticationToken
+from operations.errors import InvalidAuthenticationToken, Lack
 
 
 class BearerAuthentication(BaseAuthentication):
@@ -22,7 +22,7 @@ class BearerAuthentication(BaseAuthentication):
         scheme, _, text = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
         try:
             if scheme.lower() != "bearer":
-                raise InvalidAuthenticationToken("Access token is empty.")
+                raise InvalidAuthenticationToken("Access token is empty.", Lack.TOKEN)
             return tokens.verify_token(text.strip()), None
         except InvalidAuthenticationToken as refusal:
             refusal.headers["WWW-Authenticate"] = self.authenticate_header(request)

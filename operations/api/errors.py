@@ -7,10 +7,10 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import timezone
 from rest_framework import exceptions, status
 
-from operations.api.answers import answer
+from operations.api.answers import answer, envelope
+from operations.api.refusals import keep_refusal
 from operations.errors import (
     GraphError,
     InvalidRequest,
@@ -22,33 +22,12 @@ from operations.errors import (
 log = logging.getLogger(__name__)
 
 
-def envelope(error: GraphError, request: HttpRequest) -> dict[str, Any]:
-    """The body: generic text outside, the useful code inside, both request ids."""
-    body: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.target is not None:
-        body["target"] = error.target
-    if error.details:
-        body["details"] = [
-            {"code": fault.code, "message": fault.message, "target": fault.target}
-            for fault in error.details
-        ]
-    inner: dict[str, Any] = {}
-    if error.inner_code:
-        inner["code"] = error.inner_code
-        inner["message"] = error.inner_message or error.message
-    body["innerError"] = {
-        **inner,
-        **error.inner,
-        "date": timezone.now().strftime("%Y-%m-%dT%H:%M:%S"),
-        "request-id": getattr(request, "request_id", ""),
-        "client-request-id": getattr(request, "client_request_id", ""),
-    }
-    return {"error": body}
-
-
 def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
-    """The whole answer for an error; the log gets a line under the same request id."""
+    """The whole answer for an error; the log gets a line under the same request id, and what was
+    not let in is kept."""
     log.info("%s %a: %s %s: %a", request.method, request.path, error.status, error.code, str(error))
+    if error.status in (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN):
+        keep_refusal(error, request)
     return answer(envelope(error, request), error.status, headers=error.headers)
 
 

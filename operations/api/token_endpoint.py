@@ -8,14 +8,18 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from operations import tokens
 from operations.api.paths import base_url
+from operations.api.refusals import keep
+from operations.errors import Lack
 from operations.models import Application, ApplicationSecret
 
 #: A tenant may be named by its GUID or by one of these, as Entra's own words are.
@@ -23,27 +27,42 @@ TENANT_NAMES = ("common", "organizations", "connectors-admin")
 
 
 class OAuthError(Exception):
-    """``error`` is OAuth's word, ``number`` the AADSTS number that goes with it in Entra."""
+    """``error`` is OAuth's word, ``number`` the AADSTS number that goes with it in Entra; ``lack``
+    says more than the answer may."""
 
-    def __init__(self, error: str, number: int, description: str, status: int = 400):
+    def __init__(
+        self,
+        error: str,
+        number: int,
+        description: str,
+        status: int = 400,
+        lack: Lack = Lack.REQUEST,
+    ):
         super().__init__(description)
         self.error = error
         self.number = number
         self.status = status
+        self.lack = lack
 
 
 @csrf_exempt
 def token(request: HttpRequest, tenant: str) -> HttpResponse:
     """A bearer token for a client id and its secret."""
+    client_id = ""
     try:
         if request.method != "POST":
             raise OAuthError("invalid_request", 900561, "The endpoint only accepts POST.", 405)
+        client_id, secret_text = _credentials(request)
         _check_tenant(tenant)
-        application, secret = _client(request)
+        application, secret = _client(request.POST, client_id, secret_text)
         text, lifetime = tokens.issue_token(application, secret)
     except OAuthError as refusal:
+        if refusal.status != 405:
+            _keep(refusal, request, client_id)
         return _refuse(refusal, request)
-    ApplicationSecret.objects.filter(pk=secret.pk).update(last_used_at=timezone.now())
+    ApplicationSecret.objects.filter(pk=secret.pk).update(
+        last_used_at=timezone.now(), last_used_address=_address(request)
+    )
     seconds = lifetime - 1
     return _uncached(
         JsonResponse(
@@ -111,8 +130,9 @@ def _check_tenant(tenant: str) -> None:
         raise OAuthError("invalid_request", 90002, f"Tenant '{tenant[:80]}' not found.")
 
 
-def _client(request: HttpRequest) -> tuple[Application, ApplicationSecret]:
-    form = request.POST
+def _client(
+    form: QueryDict, client_id: str, secret_text: str
+) -> tuple[Application, ApplicationSecret]:
     grant = form.get("grant_type")
     if not grant:
         raise OAuthError("invalid_request", 900144, "The request must contain 'grant_type'.")
@@ -131,7 +151,6 @@ def _client(request: HttpRequest) -> tuple[Application, ApplicationSecret]:
         raise OAuthError(
             "invalid_client", 700027, "Client assertions are not supported; use client_secret.", 401
         )
-    client_id, secret_text = _credentials(request)
     if not client_id:
         raise OAuthError("invalid_request", 900144, "The request must contain 'client_id'.")
     if not secret_text:
@@ -144,15 +163,22 @@ def _client(request: HttpRequest) -> tuple[Application, ApplicationSecret]:
             "unauthorized_client",
             700016,
             f"Application with identifier '{client_id[:80]}' was not found in the directory.",
+            lack=Lack.APPLICATION,
         )
     secret = application.find_secret(secret_text)
     if secret is None or secret.revoked_at is not None:
-        raise OAuthError("invalid_client", 7000215, "Invalid client secret provided.", 401)
+        lack = Lack.RIGHT_SECRET if secret is None else Lack.KEPT_SECRET
+        raise OAuthError("invalid_client", 7000215, "Invalid client secret provided.", 401, lack)
     if secret.is_expired:
-        raise OAuthError("invalid_client", 7000222, "The client secret has expired.", 401)
+        raise OAuthError(
+            "invalid_client", 7000222, "The client secret has expired.", 401, Lack.CURRENT_SECRET
+        )
     if not application.enabled:
         raise OAuthError(
-            "unauthorized_client", 7000112, f"Application '{client_id[:80]}' is disabled."
+            "unauthorized_client",
+            7000112,
+            f"Application '{client_id[:80]}' is disabled.",
+            lack=Lack.ENABLED,
         )
     return application, secret
 
@@ -174,6 +200,29 @@ def _application(client_id: str) -> Application | None:
     except ValueError:
         return None
     return Application.objects.filter(app_id=app_id).first()
+
+
+def _address(request: HttpRequest) -> str:
+    """Where the request came from: the proxy's word for it only when proxies are trusted."""
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0].strip()
+    addresses = [forwarded] if settings.TRUST_FORWARDED_HEADERS else []
+    for text in [*addresses, request.META.get("REMOTE_ADDR", "")]:
+        try:
+            return str(ip_address(text))[:45]
+        except ValueError:
+            continue
+    return ""
+
+
+def _keep(refusal: OAuthError, request: HttpRequest, client_id: str) -> None:
+    keep(
+        request,
+        status=refusal.status,
+        code=refusal.error,
+        message=f"AADSTS{refusal.number}: {refusal}",
+        lack=refusal.lack,
+        app_id=client_id,
+    )
 
 
 def _refuse(refusal: OAuthError, request: HttpRequest) -> HttpResponse:

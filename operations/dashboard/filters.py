@@ -7,7 +7,7 @@ removed, the next page) is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -181,6 +181,20 @@ class Parameters:
             self._shown.append(("range", chosen, title, str(words)))
         return Span(timezone.now() - length)
 
+    def columns(self, name: str, labels: Mapping[str, StrOrPromise]) -> list[str]:
+        """The chosen values of ``labels``: what the page shows of its rows, not which rows."""
+        self._known.add(name)
+        given = self._data.getlist(name)
+        for value in given:
+            if value not in labels:
+                self._ignore(name, value)
+        chosen = [value for value in labels if value in given]
+        self.page_fields += [(name, value) for value in chosen]
+        self.options[name] = [
+            Option(value, str(label), value in chosen) for value, label in labels.items()
+        ]
+        return chosen
+
     def sort(self, columns: Mapping[str, StrOrPromise], default: str) -> tuple[str, bool]:
         """The column to sort by, and whether it is descending (``sort=-name``)."""
         self._known.add("sort")
@@ -207,8 +221,14 @@ class Parameters:
         self._size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
         return self._size
 
-    def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
-        """One value of that form; an empty one counts as not given."""
+    def text(
+        self,
+        name: str,
+        title: str,
+        pattern: re.Pattern[str],
+        shown: Callable[[str], str] = str,
+    ) -> str:
+        """One value of that form; an empty one counts as not given. ``shown`` is for its chip."""
         self._known.add(name)
         given = self._data.get(name, "").strip()
         if not given:
@@ -216,8 +236,20 @@ class Parameters:
         if not pattern.fullmatch(given):
             self._ignore(name, given)
             return ""
-        self._keep(name, given, title, given)
+        self._keep(name, given, title, shown(given))
         return given
+
+    def texts(self, name: str, title: str, pattern: re.Pattern[str]) -> list[str]:
+        """Any number of values of that form; a field holds several with spaces between."""
+        self._known.add(name)
+        chosen: list[str] = []
+        for given in re.split(r"[\s,]+", " ".join(self._data.getlist(name))):
+            if given and not pattern.fullmatch(given):
+                self._ignore(name, given)
+            elif given and given not in chosen:
+                chosen.append(given)
+                self._keep(name, given, title, given)
+        return chosen
 
     def flag(self, name: str, title: str, label: str) -> bool:
         """Whether ``name=1`` was given."""
@@ -237,6 +269,14 @@ class Parameters:
             self._ignore(name, given)
             return ""
         return given
+
+    def given(self, name: str) -> str:
+        """What the address says, unread."""
+        return self._data.get(name, "")
+
+    def leave_out(self, name: str) -> None:
+        """Name a parameter whose value turned out to mean nothing."""
+        self._ignore(name, self._data.get(name, ""))
 
     def finish(self) -> Parameters:
         """Name what no reader asked for."""
@@ -277,12 +317,17 @@ class Parameters:
 
     @property
     def none(self) -> str:
-        """The address with no filter."""
-        return "?" + urlencode(self.page_fields)
+        """The address with no filter, not even the span that is the default."""
+        every = [("range", ANY_TIME)] if self._without else []
+        return "?" + urlencode([*self.page_fields, *every])
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The filters and nothing else, to hand on to an export or an action."""
+        return list(self._kept)
 
     @property
     def query(self) -> str:
-        """The filters and nothing else, to hand on to an export or an action."""
         return urlencode(self._kept)
 
     @property

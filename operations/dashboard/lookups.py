@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from operations.models import ConnectionOperation, ExternalConnection
+from operations.models import (
+    Action,
+    Application,
+    BulkRun,
+    Change,
+    ConnectionOperation,
+    ExternalConnection,
+    WorkerHeartbeat,
+)
 from operations.models.connection import CONNECTION_ID
 from operations.models.health import Health, health
 from operations.models.operation_id import OPERATION_ID
 
 NEAR = 5
+DECISIONS = (
+    Action.OPERATION_COMPLETED,
+    Action.OPERATION_FAILED,
+    Action.OPERATION_ACKNOWLEDGED,
+    Action.OPERATION_SUPERSEDED,
+)
 
 
 class ConnectionNotFound(Http404):
@@ -29,14 +47,22 @@ class ConnectionNotFound(Http404):
         )
 
 
+def application_name(field: str = "app_id") -> Coalesce:
+    """The name of the application whose id a field holds; empty for one that nobody registered."""
+    named = Application.objects.filter(app_id=OuterRef(field)).values("name")[:1]
+    return Coalesce(Subquery(named), Value(""))
+
+
 def find_connection(graph_id: str) -> tuple[ExternalConnection, Health]:
     """The connection with this id, in any case of letters, and its health.
 
-    One that is being deleted as well. Raises ConnectionNotFound.
+    It comes with ``owner_name``. One that is being deleted as well. Raises ConnectionNotFound.
     """
     found = None
     if CONNECTION_ID.fullmatch(graph_id):
-        rows: QuerySet = ExternalConnection.objects.annotate(health=health(timezone.now()))
+        rows: QuerySet = ExternalConnection.objects.annotate(
+            health=health(timezone.now()), owner_name=application_name("owner_app_id")
+        )
         found = rows.filter(lookup_id=graph_id.lower()).first()
     if found is None:
         raise ConnectionNotFound(graph_id)
@@ -60,3 +86,22 @@ def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation
             % {"connection": connection_id, "operation": operation_id}
         )
     return found
+
+
+def last_decision(operation: ConnectionOperation) -> Change | None:
+    """The change that ended the operation, or settled its failure."""
+    settled = Change.objects.filter(operation_key=operation.pk, action__in=DECISIONS)
+    return settled.order_by("-id").first()
+
+
+def find_run(run_id: UUID) -> BulkRun:
+    found = BulkRun.objects.filter(run_id=run_id).first()
+    if found is None:
+        raise Http404(_("There is no action on many with the id '%(id)s'.") % {"id": run_id})
+    return found
+
+
+def last_heartbeat() -> datetime | None:
+    """When a worker was last heard of."""
+    newest = WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)
+    return newest.first()

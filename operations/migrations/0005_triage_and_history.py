@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('reasons', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('stopped_by', models.CharField(blank=True, editable=False, max_length=200)),
             ],
             options={
                 'ordering': ['-id'],
@@ -176,14 +177,6 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='errorgroup',
             index=models.Index(fields=['-last_seen', '-id'], name='error_group_by_last_seen'),
-        ),
-        migrations.AddIndex(
-            model_name='connectionoperation',
-            index=models.Index(fields=['created_at', 'id'], name='operation_by_created'),
-        ),
-        migrations.AddIndex(
-            model_name='change',
-            index=models.Index(fields=['at', 'id'], name='change_by_time'),
         ),
         migrations.AddField(
             model_name='outcomecount',

@@ -219,6 +219,12 @@ class ConnectionOperation(models.Model):
                 name="operation_by_error",
                 condition=~Q(fingerprint=""),
             ),
+            # those that nobody has seen to yet
+            models.Index(
+                fields=["fingerprint", "id"],
+                name="operation_open_by_error",
+                condition=Q(triage=Triage.OPEN),
+            ),
             # what was requested in a span of time
             models.Index(fields=["created_at", "id"], name="operation_by_created"),
             # the search for an id that came without its connection

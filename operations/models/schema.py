@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from operations.models.connection import ExternalConnection
@@ -54,6 +55,14 @@ class Schema(models.Model):
 
     def __str__(self) -> str:
         return f"{self.connection} version {self.version}"
+
+    @classmethod
+    def all_in_force(cls) -> models.QuerySet[Schema]:
+        """Of each connection the highest version."""
+        newer = cls.objects.filter(
+            connection=OuterRef("connection"), version__gt=OuterRef("version")
+        )
+        return cls.objects.filter(~Exists(newer))
 
     @property
     def document(self) -> dict:

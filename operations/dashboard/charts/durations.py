@@ -149,16 +149,22 @@ class DurationDots:
     @cached_property
     def is_logarithmic(self) -> bool:
         """Whether one run was so long that the others would lie on the ground."""
-        return self._longest > OUTLIER * median(run.seconds for run in self.shown) > 0
+        outlier = self._longest > OUTLIER * median(run.seconds for run in self.shown) > 0
+        return outlier and len(self._decades) > 1
+
+    @cached_property
+    def _decades(self) -> list[float]:
+        """The lines of a logarithmic scale that the runs lie between."""
+        shortest = min(run.seconds for run in self.shown)
+        low = max((line for line in _DECADES if line <= shortest), default=_DECADES[0])
+        high = min((line for line in _DECADES if line >= self._longest), default=_DECADES[-1])
+        return [line for line in _DECADES if low <= line <= high]
 
     @cached_property
     def _lines(self) -> list[float]:
         """All lines that the scale could have, in seconds: the first is its ground."""
         if self.is_logarithmic:
-            shortest = min(run.seconds for run in self.shown)
-            low = max((line for line in _DECADES if line <= shortest), default=_DECADES[0])
-            high = min((line for line in _DECADES if line >= self._longest), default=_DECADES[-1])
-            return [line for line in _DECADES if low <= line <= high]
+            return self._decades
         longest = max(self._longest, _STEPS[0])
         step = next((step for step in _STEPS if step * (MAX_GRIDLINES - 1) >= longest), None)
         if step is None:

@@ -1,32 +1,32 @@
-"""One connection, in tabs."""
+"""One connection: its head, and in tabs what there is to know about it."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
-
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext_lazy as _
 
-from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
-from operations.dashboard.listing import (
-    GLIMPSE,
-    PAGE,
-    base_url,
-    connection_row,
-    operation_rows,
-)
+from operations.dashboard.listing import base_url
 from operations.dashboard.live import live_page
 from operations.dashboard.lookups import find_connection
-from operations.dashboard.pages.operations import operation_list
-from operations.dashboard.presentation.connections import health_shown
-from operations.dashboard.presentation.numbers import Count
-from operations.dashboard.presentation.schema import PropertyRow
-from operations.models import Application, ExternalConnection
+from operations.dashboard.pages import connection_tabs as tabs
+from operations.dashboard.presentation.connections import ConnectionRow, health_shown
+from operations.dashboard.presentation.operations import OperationRow
+from operations.dashboard.presentation.schema import as_json
+from operations.models import ConnectionOperation, ExternalConnection, Triage
+from operations.provisioning import REGISTRABLE
 from operations.roles import Role
 
-TABS = {"summary": "Summary", "operations": "Operations", "schema": "Schema"}
+TABS = {
+    "summary": (_("Summary"), tabs.summary),
+    "operations": (_("Operations"), tabs.operations),
+    "schema": (_("Schema"), tabs.schema),
+    "activity": (_("Activity"), tabs.activity),
+    "api": (_("API"), tabs.api),
+}
 
 
 @page(Role.VIEWER)
@@ -35,66 +35,47 @@ def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     tab = request.GET.get("tab", "summary")
     tab = tab if tab in TABS else "summary"
     now = timezone.now()
-    latest = found.operations.order_by("-id").first()
-    if latest:
-        latest.connection = found
-    failure = found.operations.open_failures().order_by("-id").first()
-    parts = {"summary": _summary, "operations": _operations_tab, "schema": _schema_tab}
+    latest, failure = _latest_and_failure(found)
+    _label, read_tab = TABS[tab]
     return live_page(
         request,
         "connection",
         {
             "title": found.name,
             "connection": found,
-            "row": connection_row(found, latest, now),
+            "row": ConnectionRow(found, OperationRow(latest, now) if latest else None),
             "health": health_shown(health, latest, failure, now),
+            "can_register": found.state in REGISTRABLE and not found.deleting_since,
             "tab": tab,
             "tab_template": f"dashboard/_tab_{tab}.html",
-            "tabs": [(name, label, name == tab) for name, label in TABS.items()],
+            "tabs": [(name, label, name == tab) for name, (label, _read) in TABS.items()],
             "base_url": base_url(request),
-            **parts[tab](request, found, now),
+            **read_tab(request, found, now),
         },
     )
 
 
-def _summary(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
-    app_ids = [*found.authorized_app_ids]
-    owners = [found.owner_app_id] if found.owner_app_id else []
-    names = dict(
-        Application.objects.filter(app_id__in=[*owners, *app_ids]).values_list("app_id", "name")
-    )
-    failures = found.operations.open_failures().select_related("connection").order_by("-id")
-    schema = found.schema_in_force
-    return {
-        "owner": [(app_id, names.get(app_id, "")) for app_id in owners],
-        "authorized": [(app_id, names.get(app_id, "")) for app_id in app_ids],
-        "failures": operation_rows(failures[:GLIMPSE], now),
-        "failure_count": Count.of(failures),
-        "glimpse": GLIMPSE,
-        "schema": schema,
-        "property_count": Count(len(schema.properties)) if schema else Count(0),
-    }
+@page(Role.VIEWER)
+def schema_json(request: HttpRequest, connection_id: str, version: int) -> HttpResponse:
+    """One version of the schema as a file."""
+    found, _health = find_connection(connection_id)
+    schema = found.schemas.filter(version=version).first()
+    if schema is None:
+        raise Http404(f"Connection '{found.graph_id}' has no schema version {version}.")
+    response = HttpResponse(as_json(schema.document), content_type="application/json")
+    name = f"{found.graph_id}-schema-{version}.json"
+    response["Content-Disposition"] = content_disposition_header(True, name) or ""
+    return response
 
 
-def _operations_tab(
-    request: HttpRequest, found: ExternalConnection, now: datetime
-) -> dict[str, Any]:
-    parameters = Parameters(request.GET, keep=("tab",))
-    return operation_list(parameters, found.operations.all(), now)
-
-
-def _schema_tab(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
-    parameters = Parameters(request.GET, keep=("tab",))
-    wanted = parameters.position("version")
-    parameters.finish()
-    versions = list(found.schemas.select_related("operation").order_by("-version")[:PAGE])
-    chosen = versions[0] if versions else None
-    if wanted:
-        chosen = next((row for row in versions if row.version == int(wanted)), chosen)
-    return {
-        "parameters": parameters,
-        "versions": versions,
-        "schema": chosen,
-        "is_in_force": bool(versions) and chosen is versions[0],
-        "properties": [PropertyRow.of(row) for row in chosen.properties] if chosen else [],
-    }
+def _latest_and_failure(
+    found: ExternalConnection,
+) -> tuple[ConnectionOperation | None, ConnectionOperation | None]:
+    """The connection's newest operation and its newest open failure, in one query."""
+    newest = found.operations.order_by("-id")
+    latest = Subquery(newest.values("pk")[:1])
+    failure = Subquery(newest.open_failures().values("pk")[:1])
+    rows = list(newest.filter(Q(pk=latest) | Q(pk=failure)))
+    for row in rows:
+        row.connection = found
+    return rows[0] if rows else None, next((row for row in rows if row.triage == Triage.OPEN), None)

@@ -1,14 +1,167 @@
-"""Errors."""
+"""The list of errors: failures that say the same are one row. Also as a file; and the catalogue of
+causes."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from functools import cache
+from typing import Any
 
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from operations import causes as catalogue_file
+from operations.causes import Cause
+from operations.dashboard.error_list import (
+    CAUSE_LIMIT,
+    POSITION,
+    all_error_rows,
+    error_rows,
+    errors_asked_for,
+    with_newest,
+)
+from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
+from operations.dashboard.listing import page_of
 from operations.dashboard.live import live_page
+from operations.dashboard.presentation.errors import CauseEntry, ErrorRow
+from operations.dashboard.presentation.numbers import Count
+from operations.exports import stream_csv, stream_jsonl
+from operations.marks import ERROR_MARKS
+from operations.models import ErrorGroup
 from operations.roles import Role
 
 
 @page(Role.VIEWER)
 def errors(request: HttpRequest) -> HttpResponse:
-    return live_page(request, "errors", {"title": "Errors"})
+    now = timezone.now()
+    parameters = Parameters(request.GET)
+    wanted = errors_asked_for(parameters, now)
+    size = parameters.page_size(request.COOKIES.get("rows", ""))
+    after = parameters.position("after", POSITION)
+    parameters.finish()
+    everything = ErrorGroup.objects.seen()
+    counts = Count.several(
+        matching=wanted.groups,
+        total=everything,
+        **{status.value: everything.in_status(now, status) for status in ERROR_MARKS},
+    )
+    groups, more = page_of(with_newest(wanted.behind(after)), size)
+    return live_page(
+        request,
+        "errors",
+        {
+            "title": _("Errors"),
+            "parameters": parameters,
+            "rows": error_rows(groups, now),
+            "matching": counts["matching"],
+            "total": counts["total"],
+            "shortcuts": parameters.shortcuts(
+                (_("All"), "?", counts["total"]),
+                *(
+                    (str(mark.label), f"?status={status.value}", counts[status.value])
+                    for status, mark in ERROR_MARKS.items()
+                ),
+            ),
+            "cause_limit": CAUSE_LIMIT if wanted.is_cut else 0,
+            "is_later_page": bool(after),
+            "next_page": parameters.at("after", wanted.position(groups[-1])) if more else "",
+            "is_empty": not counts["total"],
+            "order": _sorted_by(wanted.column, wanted.descending),
+        },
+    )
+
+
+def _sorted_by(column: str, descending: bool) -> str:
+    return {
+        ("last", True): _("last seen first"),
+        ("last", False): _("longest not seen first"),
+        ("first", True): _("newest first"),
+        ("first", False): _("oldest first"),
+        ("count", True): _("most frequent first"),
+        ("count", False): _("rarest first"),
+    }[column, descending]
+
+
+# As a file ----------------------------------------------------------------------------------------
+
+
+@page(Role.OPERATOR)
+def export_errors(request: HttpRequest, kind: str) -> HttpResponseBase:
+    """The list with its filters and order, as ``csv`` or ``jsonl``."""
+    if kind not in ("csv", "jsonl"):
+        raise Http404(_("Lists can be had as csv and as jsonl."))
+    now = timezone.now()
+    wanted = errors_asked_for(Parameters(request.GET), now)
+    rows = map(_exported, all_error_rows(with_newest(wanted.ordered()), now))
+    if kind == "jsonl":
+        return stream_jsonl("errors", rows)
+    return stream_csv("errors", COLUMNS, (list(row.values()) for row in rows))
+
+
+def _exported(row: ErrorRow) -> dict[str, Any]:
+    group = row.group
+    return {
+        "fingerprint": group.fingerprint,
+        "status": row.status.value,
+        "statusLabel": str(row.mark.label),
+        "code": group.code,
+        "target": group.target,
+        "sentence": group.pattern,
+        "count": group.count,
+        "openFailures": str(row.open_failures),
+        "connections": row.connections,
+        "firstSeen": group.first_seen,
+        "lastSeen": group.last_seen,
+        "resolvedAt": group.resolved_at,
+        "resolvedBy": group.resolved_by,
+        "ignoredUntil": group.ignored_until,
+        "causeId": row.cause.id if row.cause else None,
+        "cause": row.cause.title if row.cause else None,
+    }
+
+
+COLUMNS = (
+    "fingerprint status statusLabel code target sentence count openFailures connections firstSeen "
+    "lastSeen resolvedAt resolvedBy ignoredUntil causeId cause".split()
+)
+
+
+# The catalogue ------------------------------------------------------------------------------------
+
+
+@page(Role.VIEWER)
+def causes(request: HttpRequest) -> HttpResponse:
+    entries = [CauseEntry(cause, cause not in _ours()) for cause in catalogue_file.catalogue()]
+    return render(
+        request,
+        "dashboard/causes.html",
+        {
+            "title": _("Causes"),
+            "entries": entries,
+            "theirs": sum(entry.is_theirs for entry in entries),
+            "faults": catalogue_file.faults(),
+            "path": settings.CAUSES_FILE,
+            "example": EXAMPLE,
+        },
+    )
+
+
+@cache
+def _ours() -> frozenset[Cause]:
+    entries, _faults = catalogue_file.read_catalogue(catalogue_file.OURS.read_text("utf-8"))
+    return frozenset(entries)
+
+
+EXAMPLE = """\
+[[causes]]
+id = "crm-maintenance"
+title = "The CRM is being maintained"
+cause = "Every first Sunday of the month the CRM answers 503 for two hours."
+fix = ["Wait for the end of the window.", "Then retry the operation. Nothing has to be changed."]
+codes = ["CrmMaintenance"]
+phrases = ["503 crm.contoso.example"]
+"""

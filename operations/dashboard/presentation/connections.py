@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
 
-from operations.dashboard.presentation.numbers import age, coarse_duration
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from operations.connection_rules import MAX_AUTHORIZED_APPS
+from operations.dashboard.charts import Strip
+from operations.dashboard.presentation.numbers import Count, age, coarse_duration
 from operations.dashboard.presentation.operations import OperationRow, error_sentence
 from operations.marks import HEALTH_MARKS, Mark, connection_mark
 from operations.models import ConnectionOperation, ExternalConnection
 from operations.models.health import Health
+from operations.schema_rules import MAX_PROPERTIES
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
 
 
 @dataclass(frozen=True)
@@ -17,7 +28,7 @@ class HealthShown:
     """A health as a badge, with the reason in a sentence."""
 
     mark: Mark
-    reason: str
+    reason: StrOrPromise
 
 
 def health_shown(
@@ -35,42 +46,61 @@ def _reason(
     latest: ConnectionOperation | None,
     failure: ConnectionOperation | None,
     now: datetime,
-) -> str:
-    if health == Health.STUCK and latest:
-        advice = (
-            "See whether a worker runs."
-            if latest.is_workers
-            else "Ask the service that reports it."
-        )
+) -> StrOrPromise:
+    if health == Health.STUCK and latest and latest.is_stuck(now):
         going_on = coarse_duration(now - latest.created_at)
-        return f"An operation has not ended for {going_on}. {advice}"
+        if latest.is_workers:
+            return _("An operation has not ended for %(time)s. See whether a worker runs.") % {
+                "time": going_on
+            }
+        return _("An operation has not ended for %(time)s. Ask the service that reports it.") % {
+            "time": going_on
+        }
     if health == Health.WORKING and latest:
-        return f"The latest operation was requested {age(latest.created_at, now)}."
+        return _("The latest operation was requested %(ago)s.") % {
+            "ago": age(latest.created_at, now)
+        }
     if health == Health.ATTENTION and failure:
-        earlier = "" if failure == latest else "An earlier failure is open: "
-        return earlier + error_sentence(failure)
+        if failure == latest:
+            return error_sentence(failure)
+        return _("An earlier failure is open: %(error)s") % {"error": error_sentence(failure)}
     return REASONS.get(health, "")
 
 
-REASONS = {
-    Health.DELETING: "It is being deleted. Its id is free again when the deletion ends.",
-    Health.STUCK: "An operation does not end.",
-    Health.WORKING: "An operation is in progress.",
-    Health.ATTENTION: "A failure is open.",
-    Health.LIMITED: "It takes no new items until it is below the limit.",
-    Health.OBSOLETE: "It can only be read and deleted.",
-    Health.DRAFT: "It has no schema in force yet. Next step: register one.",
-    Health.HEALTHY: "It accepts items.",
-    Health.UNKNOWN: "Its state is a newer value that this version cannot name.",
+REASONS: dict[Health, StrOrPromise] = {
+    Health.DELETING: gettext_lazy(
+        "It is being deleted. Its id is free again when the deletion ends."
+    ),
+    Health.STUCK: gettext_lazy("An operation does not end."),
+    Health.WORKING: gettext_lazy("An operation is in progress."),
+    Health.ATTENTION: gettext_lazy("A failure is open."),
+    Health.LIMITED: gettext_lazy("It takes no new items until it is below the limit."),
+    Health.OBSOLETE: gettext_lazy("It can only be read and deleted."),
+    Health.DRAFT: gettext_lazy("It has no schema in force yet. Next step: register one."),
+    Health.HEALTHY: gettext_lazy("It accepts items."),
+    Health.UNKNOWN: gettext_lazy("Its state is a newer value that this version cannot name."),
 }
 
 
 @dataclass(frozen=True)
+class ApplicationShown:
+    """An application as pages name it. ``name`` is empty for one that is not registered here."""
+
+    app_id: UUID
+    name: str
+
+
+@dataclass(frozen=True)
 class ConnectionRow:
-    """One connection as the list shows it."""
+    """One connection as the list shows it. What stands below ``latest`` only the list asks for."""
 
     connection: ExternalConnection
     latest: OperationRow | None
+    health: Mark | None = None
+    strip: Strip | None = None
+    owner: ApplicationShown | None = None
+    authorized: list[ApplicationShown] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> int:
@@ -79,3 +109,31 @@ class ConnectionRow:
     @property
     def mark(self) -> Mark:
         return connection_mark(self.connection)
+
+
+@dataclass(frozen=True)
+class LimitUsed:
+    """How much of something there is, and how much there may be; None where we know no limit."""
+
+    label: str
+    used: Count
+    limit: int | None = None
+
+    @property
+    def nearly(self) -> int:
+        """From here on it is getting tight."""
+        return (self.limit or 0) * 9 // 10
+
+    @property
+    def words(self) -> str:
+        if self.limit is None:
+            return str(self.used)
+        return _("%(used)s of %(limit)s") % {"used": self.used, "limit": f"{self.limit:,}"}
+
+
+def limits_used(properties: int, authorized: int, operations: Count) -> list[LimitUsed]:
+    return [
+        LimitUsed(_("Schema properties"), Count(properties), MAX_PROPERTIES),
+        LimitUsed(_("Authorized applications"), Count(authorized), MAX_AUTHORIZED_APPS),
+        LimitUsed(_("Operations"), operations),
+    ]

@@ -1,0 +1,54 @@
+"""What ended on the last days, completed and failed, from the few rows of OutcomeCount."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Q, Sum
+
+from operations.dashboard.charts import Day
+from operations.models import OutcomeCount
+from operations.models.outcome_count import COMPLETED
+
+#: Days of a strip and of the bars of the overview, today being the last. Days are those of UTC.
+DAYS = 14
+
+Tally = dict[tuple[date, bool], int]
+
+
+def first_day(now: datetime) -> date:
+    return now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+
+
+def daily_outcomes(now: datetime) -> list[Day]:
+    """Of all connections together, by day."""
+    is_completed = Q(fingerprint=COMPLETED)
+    rows = OutcomeCount.objects.since(first_day(now)).order_by().values("day")
+    tally: Tally = {}
+    for row in rows.annotate(
+        completed=Sum("count", filter=is_completed), failed=Sum("count", filter=~is_completed)
+    ):
+        tally[row["day"], False] = row["completed"] or 0
+        tally[row["day"], True] = row["failed"] or 0
+    return _days(tally, now)
+
+
+def outcomes_of(keys: Iterable[int], now: datetime) -> dict[int, list[Day]]:
+    """Of each of these connections, by its surrogate key."""
+    tallies: dict[int, Tally] = {key: defaultdict(int) for key in keys}
+    rows = OutcomeCount.objects.since(first_day(now)).filter(connection__in=tallies)
+    for key, day, fingerprint, count in rows.order_by().values_list(
+        "connection", "day", "fingerprint", "count"
+    ):
+        tallies[key][day, fingerprint != COMPLETED] += count
+    return {key: _days(tally, now) for key, tally in tallies.items()}
+
+
+def _days(tally: Tally, now: datetime) -> list[Day]:
+    first = first_day(now)
+    return [
+        Day(day, completed=tally.get((day, False), 0), failed=tally.get((day, True), 0))
+        for day in (first + timedelta(days=number) for number in range(DAYS))
+    ]
