@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PLACES = (
     (_("Overview"), "overview"),
     (_("Connections"), "connections", "connection", "delete-connection", "delete-connections"),
-    (_("Operations"), "operations", "operation", "run"),
+    (_("Operations"), "operations", "operation", "fail", "complete", "ask-run", "run"),
     (_("Errors"), "errors", "error", "causes"),
     (_("Applications"), "applications", "application"),
     (_("Activity"), "activity", "event"),

@@ -39,7 +39,8 @@ PATIENCE = timedelta(minutes=1)
 class TimelineEntry:
     """One thing that happened to an operation, and how long after the one before.
 
-    ``at`` is None for what goes on now. ``retry`` is the id of the operation that retries it.
+    ``at`` is None for what goes on now. ``attempt`` is the worker's; ``retry`` is the id of the
+    operation that retries this one.
     """
 
     label: str
@@ -49,6 +50,7 @@ class TimelineEntry:
     request_id: str = ""
     note: str = ""
     gap: str = ""
+    attempt: str = ""
     retry: str = ""
 
 
@@ -75,16 +77,14 @@ def timeline(
 
 
 def _entry(change: Change) -> TimelineEntry:
-    label = change.get_action_display()
-    attempt = (change.after or {}).get("attempt")
-    if change.action in (Action.OPERATION_STARTED, Action.OPERATION_TAKEN_OVER) and attempt:
-        label = _("%(what)s, attempt %(number)s of %(most)s by the worker") % {
-            "what": label,
-            "number": attempt,
-            "most": max(settings.OPERATION_ATTEMPTS, attempt),
-        }
+    number = (change.after or {}).get("attempt")
+    attempt = ""
+    if change.action in (Action.OPERATION_STARTED, Action.OPERATION_TAKEN_OVER) and number:
+        most = max(settings.OPERATION_ATTEMPTS, number)
+        attempt = _("attempt %(number)s of %(most)s") % {"number": number, "most": most}
     return TimelineEntry(
-        label=label,
+        label=change.get_action_display(),
+        attempt=attempt,
         at=change.at,
         who=change.actor_name,
         channel=change.get_channel_display(),

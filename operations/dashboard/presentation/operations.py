@@ -153,6 +153,11 @@ class OperationRow:
         return str(KIND_LABELS[Kind(self.operation.kind)])
 
     @property
+    def short_kind(self) -> str:
+        """The same under a head that says "kind"."""
+        return _("Schema registration") if self.operation.is_workers else _("Reported")
+
+    @property
     def duration(self) -> str:
         return operation_duration(self.operation, self.now)
 
