@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from uuid import UUID
+
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404
@@ -14,6 +17,12 @@ from operations.models.health import Health, health
 from operations.models.operation_id import OPERATION_ID
 
 NEAR = 5
+GUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def guid(text: str) -> UUID | None:
+    """A GUID as people write it, with hyphens, in any case; None for anything else."""
+    return UUID(text) if GUID.fullmatch(text) else None
 
 
 class ConnectionNotFound(Http404):
