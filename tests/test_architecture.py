@@ -45,6 +45,9 @@ DOMAIN = PURE | {
     "tokens",
     "marks",
     "roles",
+    "health_checks",
+    "runs",
+    "selection",
 }
 ARROWS = {
     "errors": set(),
@@ -62,10 +65,13 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "selection": {"models"},
+    "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},
     "tokens": PURE | {"models", "access", "bearer", "foreign_tokens"},
+    "health_checks": {"models", "causes", "checks"},
     "demo": DOMAIN,
     "middleware": set(),
     "checks": {"bearer", "causes"},

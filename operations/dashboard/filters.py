@@ -7,7 +7,7 @@ removed, the next page) is made here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -221,8 +221,14 @@ class Parameters:
         self._size = sizes.get(given) or sizes.get(remembered) or PAGE_SIZE
         return self._size
 
-    def text(self, name: str, title: str, pattern: re.Pattern[str]) -> str:
-        """One value of that form; an empty one counts as not given."""
+    def text(
+        self,
+        name: str,
+        title: str,
+        pattern: re.Pattern[str],
+        shown: Callable[[str], str] = str,
+    ) -> str:
+        """One value of that form; an empty one counts as not given. ``shown`` is for its chip."""
         self._known.add(name)
         given = self._data.get(name, "").strip()
         if not given:
@@ -230,8 +236,20 @@ class Parameters:
         if not pattern.fullmatch(given):
             self._ignore(name, given)
             return ""
-        self._keep(name, given, title, given)
+        self._keep(name, given, title, shown(given))
         return given
+
+    def texts(self, name: str, title: str, pattern: re.Pattern[str]) -> list[str]:
+        """Any number of values of that form; a field holds several with spaces between."""
+        self._known.add(name)
+        chosen: list[str] = []
+        for given in re.split(r"[\s,]+", " ".join(self._data.getlist(name))):
+            if given and not pattern.fullmatch(given):
+                self._ignore(name, given)
+            elif given and given not in chosen:
+                chosen.append(given)
+                self._keep(name, given, title, given)
+        return chosen
 
     def flag(self, name: str, title: str, label: str) -> bool:
         """Whether ``name=1`` was given."""
@@ -299,12 +317,17 @@ class Parameters:
 
     @property
     def none(self) -> str:
-        """The address with no filter."""
-        return "?" + urlencode(self.page_fields)
+        """The address with no filter, not even the span that is the default."""
+        every = [("range", ANY_TIME)] if self._without else []
+        return "?" + urlencode([*self.page_fields, *every])
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """The filters and nothing else, to hand on to an export or an action."""
+        return list(self._kept)
 
     @property
     def query(self) -> str:
-        """The filters and nothing else, to hand on to an export or an action."""
         return urlencode(self._kept)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery, Value
@@ -11,18 +11,34 @@ from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from operations.models import Application, ConnectionOperation, ExternalConnection
+from operations.models import (
+    Action,
+    Application,
+    BulkRun,
+    Change,
+    ConnectionOperation,
+    ExternalConnection,
+    WorkerHeartbeat,
+)
 from operations.models.connection import CONNECTION_ID
 from operations.models.health import Health, health
 from operations.models.operation_id import OPERATION_ID
 
 NEAR = 5
-GUID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DECISIONS = (
+    Action.OPERATION_COMPLETED,
+    Action.OPERATION_FAILED,
+    Action.OPERATION_ACKNOWLEDGED,
+    Action.OPERATION_SUPERSEDED,
+)
 
 
 def guid(text: str) -> UUID | None:
     """A GUID as people write it, with hyphens, in any case; None for anything else."""
-    return UUID(text) if GUID.fullmatch(text) else None
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
 
 
 class ConnectionNotFound(Http404):
@@ -78,3 +94,22 @@ def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation
             % {"connection": connection_id, "operation": operation_id}
         )
     return found
+
+
+def last_decision(operation: ConnectionOperation) -> Change | None:
+    """The change that ended the operation, or settled its failure."""
+    settled = Change.objects.filter(operation_key=operation.pk, action__in=DECISIONS)
+    return settled.order_by("-id").first()
+
+
+def find_run(run_id: UUID) -> BulkRun:
+    found = BulkRun.objects.filter(run_id=run_id).first()
+    if found is None:
+        raise Http404(_("There is no action on many with the id '%(id)s'.") % {"id": run_id})
+    return found
+
+
+def last_heartbeat() -> datetime | None:
+    """When a worker was last heard of."""
+    newest = WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)
+    return newest.first()

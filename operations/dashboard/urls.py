@@ -1,10 +1,10 @@
 """Where the pages are."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import path, re_path
+from django.urls import path
 
 from operations.dashboard import actions
-from operations.dashboard.pages.activity import activity
+from operations.dashboard.pages.activity import activity, export_activity
 from operations.dashboard.pages.application import (
     application,
     edit_application,
@@ -24,10 +24,14 @@ from operations.dashboard.pages.error import (
     resolve_error,
 )
 from operations.dashboard.pages.errors import causes, errors, export_errors
-from operations.dashboard.pages.operation import operation
+from operations.dashboard.pages.event import event
+from operations.dashboard.pages.operation import graph_file, operation
+from operations.dashboard.pages.operation_export import export_operations
 from operations.dashboard.pages.operations import operations
+from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
-from operations.dashboard.pages.settings import settings
+from operations.dashboard.pages.runs import ask_run, run
+from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
 APPLICATION = "applications/<str:app_id>/"
@@ -40,9 +44,7 @@ urlpatterns = [
     path("theme/", actions.choose_theme, name="theme"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
-    re_path(
-        r"^connections/export\.(?P<kind>csv|jsonl)$", export_connections, name="export-connections"
-    ),
+    path("connections/export.<str:kind>", export_connections, name="export-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(
@@ -52,6 +54,11 @@ urlpatterns = [
     ),
     path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
+    path("operations/export.<str:kind>", export_operations, name="export-operations"),
+    path("runs/new/", ask_run, name="ask-run"),
+    path("runs/<uuid:run_id>/", run, name="run"),
+    path("runs/<uuid:run_id>/continue/", actions.continue_run, name="continue-run"),
+    path("runs/<uuid:run_id>/stop/", actions.stop_run, name="stop-run"),
     path("errors/", errors, name="errors"),
     path("errors/export.<str:kind>", export_errors, name="export-errors"),
     path("errors/causes/", causes, name="causes"),
@@ -67,8 +74,14 @@ urlpatterns = [
     path(f"{APPLICATION}secrets/", new_secret, name="new-secret"),
     path(f"{APPLICATION}secrets/<str:key_id>/revoke/", revoke_secret, name="revoke-secret"),
     path("activity/", activity, name="activity"),
+    path("activity/export.<str:kind>", export_activity, name="export-activity"),
+    path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
+    path("settings/preferences/", save_preferences, name="preferences"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
     path(f"{OPERATION}acknowledge/", actions.acknowledge, name="acknowledge"),
+    path(f"{OPERATION}fail/", set_outcome, {"outcome": "failed"}, name="fail"),
+    path(f"{OPERATION}complete/", set_outcome, {"outcome": "completed"}, name="complete"),
+    path(f"{OPERATION}graph.json", graph_file, name="operation-json"),
 ]

@@ -33,6 +33,7 @@ class Migration(migrations.Migration):
                 ('reasons', models.JSONField(default=dict)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('finished_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('stopped_by', models.CharField(blank=True, editable=False, max_length=200)),
             ],
             options={
                 'ordering': ['-id'],

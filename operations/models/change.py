@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -132,6 +133,17 @@ class Change(models.Model):
             models.Index(fields=["connection_key", "id"], name="change_by_connection"),
             models.Index(fields=["operation_key", "id"], name="change_by_operation"),
             models.Index(fields=["request_id"], name="change_by_request"),
+            # the filters of the activity page
+            models.Index(fields=["at"], name="change_by_time"),
+            models.Index(fields=["action", "id"], name="change_by_action"),
+            models.Index(
+                fields=["actor_app_id", "id"],
+                name="change_by_application",
+                condition=models.Q(actor_app_id__isnull=False),
+            ),
+            # by the ids that people know, for what may be long gone
+            models.Index(Lower("connection_graph_id"), "id", name="change_by_connection_id"),
+            models.Index(fields=["operation_graph_id", "id"], name="change_by_operation_id"),
         ]
 
     def __str__(self) -> str:

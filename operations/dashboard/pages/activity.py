@@ -1,14 +1,197 @@
-"""Activity."""
+"""Every change that was made, by whom and through which way in."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Cast
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from operations.dashboard.activity_filter import APP_ID, SEARCHED, asked_for
+from operations.dashboard.exports import stream_csv, stream_jsonl
+from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
+from operations.dashboard.listing import page_of
 from operations.dashboard.live import live_page
+from operations.dashboard.presentation.activity import (
+    LONGEST,
+    ActivityRow,
+    Existing,
+    Subject,
+    grouped,
+)
+from operations.dashboard.presentation.numbers import Count
+from operations.models import (
+    Application,
+    Change,
+    ConnectionOperation,
+    ErrorGroup,
+    ExternalConnection,
+)
 from operations.roles import Role
+
+#: The filters that are typed.
+FIELDS = {
+    "who": gettext_lazy("Name"),
+    "note": gettext_lazy("Text in the note"),
+    "connection": gettext_lazy("Connection id"),
+    "operation": gettext_lazy("Operation id"),
+    "application": gettext_lazy("Client id"),
+    "request": gettext_lazy("request-id"),
+}
+IDS = ("connection", "operation", "application", "request")
 
 
 @page(Role.VIEWER)
 def activity(request: HttpRequest) -> HttpResponse:
-    return live_page(request, "activity", {"title": "Activity"})
+    parameters = Parameters(request.GET)
+    remembered = request.COOKIES.get("rows", "")
+    shown = activity_list(parameters, Change.objects.all(), timezone.now(), remembered)
+    fields = [
+        {"name": name, "label": label, "value": request.GET.get(name, ""), "is_id": name in IDS}
+        for name, label in FIELDS.items()
+    ]
+    context = {
+        "title": _("Activity"),
+        "fields": fields,
+        "has_more_filters": any(request.GET.get(name) for name in (*FIELDS, "since", "until")),
+        **shown,
+    }
+    return live_page(request, "activity", context)
+
+
+def activity_list(
+    parameters: Parameters, rows: QuerySet[Change], now: datetime, remembered: str = ""
+) -> dict[str, Any]:
+    """What ``_activity_list.html`` needs: filters, changes by request, where the next page begins.
+
+    ``rows`` may be narrowed already; ``remembered`` is the number of rows that the reader chose.
+    """
+    wanted = asked_for(parameters, rows)
+    size = parameters.page_size(remembered)
+    before = parameters.position("before")
+    parameters.finish()
+    counts = Count.several(matching=wanted.rows, total=rows)
+    page_rows = wanted.rows.order_by("-id")
+    if before:
+        page_rows = page_rows.filter(pk__lt=int(before))
+    found, more = page_of(page_rows, size)
+    shown = activity_rows(found)
+    return {
+        "parameters": parameters,
+        "span": wanted.span,
+        "rows": shown,
+        "groups": list(grouped(shown)),
+        **counts,
+        "searched": SEARCHED if wanted.is_cut else 0,
+        "is_later_page": bool(before),
+        "next_page": parameters.at("before", found[-1].pk) if more else "",
+        "is_empty": not counts["total"],
+    }
+
+
+# What still exists --------------------------------------------------------------------------------
+
+
+def activity_rows(changes: Sequence[Change], longest: int | None = LONGEST) -> list[ActivityRow]:
+    existing = what_exists(changes)
+    return [ActivityRow(change, existing, longest) for change in changes]
+
+
+def what_exists(changes: Sequence[Change]) -> Existing:
+    """Which of the things that these changes name are still there, in two queries."""
+    connections = {change.connection_key for change in changes if change.connection_key}
+    operations = {change.operation_key for change in changes if change.operation_key}
+    applications, errors = set(), set()
+    for change in changes:
+        subject = Subject.of(change)
+        if change.actor_app_id:
+            applications.add(change.actor_app_id)
+        if subject.kind == "application" and APP_ID.fullmatch(subject.id):
+            applications.add(UUID(subject.id))
+        if subject.kind == "error" and subject.id:
+            errors.add(subject.id)
+    keys = _together(
+        ExternalConnection.objects.filter(pk__in=connections).values_list(
+            Value("connection"), "pk"
+        ),
+        ConnectionOperation.objects.filter(pk__in=operations).values_list(Value("operation"), "pk"),
+    )
+    ids = _together(
+        Application.objects.filter(app_id__in=applications).values_list(
+            Value("application"), Cast("app_id", CharField())
+        ),
+        ErrorGroup.objects.filter(fingerprint__in=errors).values_list(
+            Value("error"), "fingerprint"
+        ),
+    )
+    return Existing(
+        connections=frozenset(key for kind, key in keys if kind == "connection"),
+        operations=frozenset(key for kind, key in keys if kind == "operation"),
+        applications=frozenset(
+            text.replace("-", "") for kind, text in ids if kind == "application"
+        ),
+        errors=frozenset(text for kind, text in ids if kind == "error"),
+    )
+
+
+def _together(first: QuerySet, second: QuerySet) -> list[tuple[str, Any]]:
+    return list(first.order_by().union(second.order_by(), all=True))
+
+
+# As a file ----------------------------------------------------------------------------------------
+
+COLUMNS = (
+    "number at action actionLabel channel actorKind actorName actorAppId requestId connectionId "
+    "operationId subject before after note".split()
+)
+#: Rows that are read at once for a file.
+CHUNK = 1000
+
+
+@page(Role.OPERATOR)
+def export_activity(request: HttpRequest, kind: str) -> StreamingHttpResponse:
+    """The filtered list, newest first, as ``csv`` or ``jsonl``."""
+    wanted = asked_for(Parameters(request.GET), Change.objects.all())
+    rows = map(_exported, _all_of(wanted.rows))
+    if kind == "csv":
+        return stream_csv("activity", COLUMNS, rows)
+    if kind == "jsonl":
+        return stream_jsonl("activity", (dict(zip(COLUMNS, row, strict=True)) for row in rows))
+    raise Http404(_("Lists can be had as csv and as jsonl."))
+
+
+def _all_of(rows: QuerySet[Change]) -> Iterator[Change]:
+    """In chunks by key: no cursor is held open for as long as the reader takes."""
+    rows = rows.order_by("-id")
+    chunk = list(rows[:CHUNK])
+    while chunk:
+        yield from chunk
+        chunk = list(rows.filter(pk__lt=chunk[-1].pk)[:CHUNK])
+
+
+def _exported(change: Change) -> list[Any]:
+    return [
+        change.pk,
+        change.at,
+        change.action,
+        change.get_action_display(),
+        change.channel,
+        change.actor_kind,
+        change.actor_name,
+        change.actor_app_id,
+        change.request_id,
+        change.connection_graph_id,
+        change.operation_graph_id,
+        change.subject,
+        change.before,
+        change.after,
+        change.note,
+    ]

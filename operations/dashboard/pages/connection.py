@@ -24,6 +24,7 @@ TABS = {
     "summary": (_("Summary"), tabs.summary),
     "operations": (_("Operations"), tabs.operations),
     "schema": (_("Schema"), tabs.schema),
+    "activity": (_("Activity"), tabs.activity),
     "api": (_("API"), tabs.api),
 }
 

@@ -15,6 +15,7 @@ from operations.dashboard.charts import DurationDots, Run
 from operations.dashboard.filters import Parameters
 from operations.dashboard.listing import GLIMPSE, base_url, operation_rows, page_of
 from operations.dashboard.lookups import application_name
+from operations.dashboard.pages.activity import activity_list
 from operations.dashboard.pages.operations import operation_list
 from operations.dashboard.presentation.connections import ApplicationShown, limits_used
 from operations.dashboard.presentation.numbers import Count
@@ -27,11 +28,13 @@ from operations.dashboard.presentation.schema import (
     matching,
     schema_changes,
 )
-from operations.models import ExternalConnection, OperationStatus
+from operations.models import Change, ExternalConnection, OperationStatus
 from operations.models.moves import TERMINAL
 
 #: Newest finished operations that the chart shows.
 DOTS = 30
+#: What the actions on a connection and on what is below it begin with.
+OWN = ("connection.", "schema.", "operation.")
 #: Versions that a page of the tab lists, and that its forms offer.
 VERSIONS = 25
 CHOICES = 200
@@ -83,7 +86,8 @@ def _durations(found: ExternalConnection) -> DurationDots:
 
 def operations(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
     parameters = Parameters(request.GET, keep=("tab",))
-    return operation_list(parameters, found.operations.all(), now)
+    remembered = request.COOKIES.get("rows", "")
+    return operation_list(parameters, now, connection=found, remembered=remembered)
 
 
 def schema(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
@@ -142,6 +146,25 @@ def _choices(newest: int, wanted: dict[str, int]) -> list[int]:
     """Versions that the forms offer: the newest ones, and those that are chosen."""
     offered = set(range(max(1, newest - CHOICES + 1), newest + 1))
     return sorted(offered | {number for number in wanted.values() if number > 0}, reverse=True)
+
+
+def activity(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
+    parameters = Parameters(request.GET, keep=("tab",))
+    changes = Change.objects.filter(connection_key=found.pk)
+    shown = activity_list(parameters, changes, now, request.COOKIES.get("rows", ""))
+    options = parameters.options
+    options["action"] = [option for option in options["action"] if option.value.startswith(OWN)]
+    filters = (
+        ("action", _("What")),
+        ("channel", _("Through")),
+        ("by", _("By")),
+        ("outcome", _("Outcome")),
+    )
+    return {
+        **shown,
+        "picks": [(name, title, options[name]) for name, title in filters],
+        "who": request.GET.get("who", ""),
+    }
 
 
 def api(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:

@@ -89,7 +89,8 @@ class SchemaChanges:
     same: int
 
 
-def schema_changes(before: dict[str, Any], after: dict[str, Any]) -> SchemaChanges:
+def schema_changes(before: dict[str, Any] | None, after: dict[str, Any]) -> SchemaChanges:
+    """None is no schema: all that the other has is added."""
     found = diff(before, after)
     return SchemaChanges(
         changes=[

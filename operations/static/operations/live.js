@@ -169,8 +169,17 @@
     return url;
   }
 
+  // Whether the page asks to be left alone: rows are selected, or a dialog is open.
+  const isHeld = () => document.querySelector("[data-live-hold], dialog[open]") !== null;
+
   async function refresh() {
     if (asking || ended) return;
+    if (isHeld()) {
+      state.textContent = bar.dataset.held;
+      bar.classList.add("is-paused");
+      plan();
+      return;
+    }
     asking = true;
     clearTimeout(timer);
     try {
@@ -185,17 +194,17 @@
       if (response.status !== 304) {
         if (!response.ok) throw new Error(`Status ${response.status}`);
         const text = await response.text();
-        if (paused) return;
+        if (paused || isHeld()) return;
         apply(text, false);
         latest = text;
         etag = response.headers.get("ETag") || "";
       }
       failures = 0;
       trouble.hidden = true;
-      bar.classList.remove("is-troubled");
+      bar.classList.remove("is-troubled", "is-paused");
       const time = response.headers.get("Data-Time");
       if (time && dataTime) dataTime.textContent = time;
-      state.textContent = "Live";
+      state.textContent = bar.dataset.live;
     } catch {
       failures += 1;
       troubled();
@@ -217,7 +226,7 @@
 
   function troubled() {
     bar.classList.add("is-troubled");
-    state.textContent = "Not current";
+    state.textContent = bar.dataset.troubled;
     const seconds = Math.round(wait() / 1000);
     const since = dataTime ? `Last updated ${dataTime.textContent}. ` : "";
     troubleText.textContent = `${since}Trying again in ${seconds} s.`;
@@ -239,7 +248,7 @@
   function end(text) {
     ended = true;
     bar.classList.add("is-troubled");
-    state.textContent = "Ended";
+    state.textContent = bar.dataset.ended;
     pause.hidden = true;
     retryNow.hidden = true;
     troubleText.textContent = text;
@@ -250,8 +259,8 @@
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
-    pause.textContent = paused ? "Resume" : "Pause";
-    state.textContent = paused ? "Paused" : "Live";
+    pause.textContent = paused ? pause.dataset.resume : pause.dataset.pause;
+    state.textContent = paused ? bar.dataset.paused : bar.dataset.live;
     bar.classList.toggle("is-paused", paused);
     if (paused) clearTimeout(timer);
     else refresh();

@@ -1,0 +1,251 @@
+"""Actions on many operations: retry, acknowledge, mark as failed, mark as completed.
+
+``start`` records what was asked for; ``step`` handles the next rows of it, in ascending order of
+their keys. Each row is one transaction that holds the action, the run's position and its tallies:
+a run that breaks off goes on behind the last row, in whichever process takes it up, and no row is
+handled twice. Whoever comes second, on a run or on a row, finds that out under the lock.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from operations import provisioning
+from operations.errors import GraphError, InvalidRequest
+from operations.models import (
+    Action,
+    Actor,
+    BulkAction,
+    BulkRun,
+    Change,
+    ConnectionOperation,
+    Kind,
+    OperationStatus,
+    Triage,
+)
+from operations.models.bulk_run import Outcome, Skip
+from operations.models.operation_queryset import ConnectionOperationQuerySet
+from operations.selection import OperationSelection
+
+log = logging.getLogger(__name__)
+
+#: Rows that one step handles.
+CHUNK = 50
+#: Rows that a request may handle; what is larger is for the worker.
+IN_REQUEST = 200
+
+
+def start(
+    action: BulkAction,
+    selection: OperationSelection,
+    actor: Actor,
+    *,
+    reason: str = "",
+    error: dict[str, Any] | None = None,
+    run_id: UUID | None = None,
+    last_key: int | None = None,
+) -> BulkRun:
+    """Record that this action is wanted on all that the selection means now.
+
+    Later operations are left out, those behind ``last_key`` too. The same ``run_id`` again (a
+    form that was sent twice) gives the run that there is. Raises InvalidRequest when a reason is
+    missing: for an outcome by hand, and for an action on all that matches.
+    """
+    if not reason and needs_reason(action, selection):
+        raise InvalidRequest.of("RequiredPropertyMissing", "Give a reason.", "reason")
+    newest = ConnectionOperation.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    last_key = newest if last_key is None else min(last_key, newest)
+    meant = selection.rows(timezone.now()).filter(pk__lte=last_key)
+    run = BulkRun(
+        action=action,
+        selection=selection.to_json(),
+        reason=reason,
+        error=error,
+        actor_name=actor.name[:200],
+        request_id=actor.request_id[:64],
+        last_key=last_key,
+        expected=meant.count(),
+    )
+    if run_id:
+        run.run_id = run_id
+    try:
+        with transaction.atomic():
+            run.save()
+            Change.record(
+                actor,
+                Action.RUN_STARTED,
+                subject=str(run),
+                after={
+                    "run": str(run.run_id),
+                    "action": run.action,
+                    "filter": run.selection,
+                    "expected": run.expected,
+                },
+                note=reason,
+            )
+    except IntegrityError:
+        present = BulkRun.objects.filter(run_id=run.run_id).first()
+        if present is None:
+            raise
+        return present
+    return run
+
+
+def needs_reason(action: BulkAction, selection: OperationSelection) -> bool:
+    """An outcome that a person sets is explained, and so is an action on all that matches."""
+    return action in (BulkAction.FAIL, BulkAction.COMPLETE) or selection.keys is None
+
+
+def touched(action: BulkAction, rows: ConnectionOperationQuerySet) -> ConnectionOperationQuerySet:
+    """Those of the rows on which the action has something to do; the others would be skipped."""
+    if action == BulkAction.ACKNOWLEDGE:
+        return rows.open_failures()
+    if action == BulkAction.RETRY:
+        later = ConnectionOperation.objects.filter(
+            connection=OuterRef("connection"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
+        )
+        failed = rows.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.FAILED)
+        return failed.filter(~Exists(later))
+    unfinished = rows.filter(status__in=(OperationStatus.UNSPECIFIED, OperationStatus.INPROGRESS))
+    return unfinished.filter(kind=Kind.REPORTED) if action == BulkAction.COMPLETE else unfinished
+
+
+def step(run: BulkRun) -> bool:
+    """Handle the next rows of a run. False when there are none: it has ended."""
+    run.refresh_from_db()
+    if run.finished_at:
+        return False
+    selection = OperationSelection.from_json(run.selection)
+    waiting = selection.rows(timezone.now()).filter(pk__gt=run.position, pk__lte=run.last_key)
+    keys = list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK])
+    for key in keys:
+        _handle(run, key, selection)
+    if len(keys) == CHUNK:
+        return True
+    _finish(run)
+    run.refresh_from_db()
+    return False
+
+
+def stop(run: BulkRun, actor: Actor) -> bool:
+    """End a run behind the row that it is at. False when it has ended already."""
+    return _finish(run, stopped_by=actor)
+
+
+def run_some(run: BulkRun) -> None:
+    """Do as much of a run as a request may: a small one is ended by it."""
+    for _ in range(IN_REQUEST // CHUNK + 1):
+        if not step(run):
+            return
+
+
+def work_step() -> bool:
+    """One step of the run that has waited longest. False when no run is unfinished."""
+    run = BulkRun.objects.filter(finished_at=None).order_by("pk").first()
+    if run is None:
+        return False
+    step(run)
+    return True
+
+
+def _handle(run: BulkRun, key: int, selection: OperationSelection) -> None:
+    """Act on one row, unless somebody has, or it is gone, or it is no longer meant."""
+    with transaction.atomic():
+        current = BulkRun.objects.select_for_update().get(pk=run.pk)
+        if current.finished_at or current.position >= key:
+            return
+        meant = selection.rows(timezone.now()).select_related("connection")
+        operation = meant.filter(pk=key).first()
+        if operation:
+            outcome, why = _act(current, operation)
+            current.count(outcome, why, operation)
+        current.position = key
+        current.save()
+
+
+def _finish(run: BulkRun, stopped_by: Actor | None = None) -> bool:
+    with transaction.atomic():
+        current = BulkRun.objects.select_for_update().get(pk=run.pk)
+        if current.finished_at:
+            return False
+        current.finished_at = timezone.now()
+        current.stopped_by = stopped_by.name[:200] if stopped_by else ""
+        current.save()
+        Change.record(
+            stopped_by or current.actor,
+            Action.RUN_FINISHED,
+            subject=str(current),
+            after={
+                "run": str(current.run_id),
+                "done": current.done,
+                "skipped": current.skipped,
+                "refused": current.refused,
+            },
+            note="Stopped before its end." if stopped_by else "",
+        )
+    return True
+
+
+# On one row ---------------------------------------------------------------------------------------
+
+
+def _act(run: BulkRun, operation: ConnectionOperation) -> tuple[Outcome, str]:
+    """What became of a row, and why if nothing was done: a Skip, or the sentence of the refusal."""
+    try:
+        with transaction.atomic():
+            why = _ACTIONS[BulkAction(run.action)](run, operation)
+    except GraphError as refusal:
+        return Outcome.REFUSED, str(refusal)
+    except (OperationalError, InterfaceError):
+        raise  # the database is away or busy: the row is for later
+    except Exception as error:
+        # one row that breaks must not keep the rest waiting for ever
+        log.exception("Run %s broke on operation %s.", run.run_id, operation.pk)
+        return Outcome.REFUSED, f"It broke: {type(error).__name__}. The server's log has more."
+    return (Outcome.SKIPPED, why) if why else (Outcome.DONE, "")
+
+
+def _retry(run: BulkRun, operation: ConnectionOperation) -> Skip | None:
+    if not operation.is_workers:
+        return Skip.REPORTED
+    if operation.status != OperationStatus.FAILED:
+        return Skip.NOT_FAILED
+    # Many at once: an older payload must not be put back over what was asked for since.
+    later = operation.connection.operations.filter(kind=operation.kind, pk__gt=operation.pk)
+    if later.exists():
+        return Skip.FOLLOWED
+    provisioning.retry(operation, run.actor, run.reason)
+    return None
+
+
+def _acknowledge(run: BulkRun, operation: ConnectionOperation) -> Skip | None:
+    if operation.acknowledge(run.actor, run.reason):
+        return None
+    settled = {Triage.ACKNOWLEDGED: Skip.ACKNOWLEDGED, Triage.SUPERSEDED: Skip.SUPERSEDED}
+    return settled.get(Triage(operation.triage), Skip.NOT_FAILED)
+
+
+def _move(run: BulkRun, operation: ConnectionOperation) -> Skip | None:
+    if operation.is_terminal:
+        completed = operation.status == OperationStatus.COMPLETED
+        return Skip.COMPLETED if completed else Skip.FAILED
+    if run.action == BulkAction.FAIL:
+        operation.move(run.actor, status=OperationStatus.FAILED, error=run.error, note=run.reason)
+    else:
+        operation.move(run.actor, status=OperationStatus.COMPLETED, note=run.reason)
+    return None
+
+
+_ACTIONS: dict[BulkAction, Callable[[BulkRun, ConnectionOperation], Skip | None]] = {
+    BulkAction.RETRY: _retry,
+    BulkAction.ACKNOWLEDGE: _acknowledge,
+    BulkAction.FAIL: _move,
+    BulkAction.COMPLETE: _move,
+}
