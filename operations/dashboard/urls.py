@@ -5,6 +5,13 @@ from django.urls import path
 
 from operations.dashboard import actions
 from operations.dashboard.pages.activity import activity, export_activity
+from operations.dashboard.pages.application import (
+    application,
+    edit_application,
+    new_application,
+    new_secret,
+    revoke_secret,
+)
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
@@ -28,6 +35,7 @@ from operations.dashboard.pages.search import search
 from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
+APPLICATION = "applications/<str:app_id>/"
 OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
 
 urlpatterns = [
@@ -61,6 +69,11 @@ urlpatterns = [
     path("errors/<str:fingerprint>/ignore/", ignore_error, name="ignore-error"),
     path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
+    path("applications/new/", new_application, name="new-application"),
+    path(APPLICATION, application, name="application"),
+    path(f"{APPLICATION}edit/", edit_application, name="edit-application"),
+    path(f"{APPLICATION}secrets/", new_secret, name="new-secret"),
+    path(f"{APPLICATION}secrets/<str:key_id>/revoke/", revoke_secret, name="revoke-secret"),
     path("activity/", activity, name="activity"),
     path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),
