@@ -228,7 +228,7 @@ def test_running_against_usual(operator):
     running = page(operator).split('data-key="running"')[1].split("</section>")[0]
 
     assert "Running for 2 min." in running
-    assert "usually 6 min" in running
+    assert "usual 6 min" in running
 
 
 def test_the_last_days_are_drawn(operator):

@@ -8,7 +8,7 @@ from operations.dashboard.pages.activity import activity, export_activity
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
-from operations.dashboard.pages.connections import connections, export_connections
+from operations.dashboard.pages.connections import connections, export_connections, with_selected
 from operations.dashboard.pages.error import (
     change_cause,
     error,
@@ -37,6 +37,7 @@ urlpatterns = [
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
     path("connections/export.<str:kind>", export_connections, name="export-connections"),
+    path("connections/with-selected/", with_selected, name="selected-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(
