@@ -9,6 +9,7 @@ from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
 from operations.dashboard.pages.connections import connections, export_connections, with_selected
+from operations.dashboard.pages.demo import load_demo
 from operations.dashboard.pages.error import (
     change_cause,
     error,
@@ -34,6 +35,7 @@ urlpatterns = [
     path("sign-in/", SignInView.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
+    path("demo/", load_demo, name="load-demo"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
     path("connections/export.<str:kind>", export_connections, name="export-connections"),
