@@ -44,6 +44,9 @@ if TRUST_FORWARDED_HEADERS:
     USE_X_FORWARDED_HOST = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# What `serve --tls` shows to clients; it tells its children, nobody else sets this.
+SERVED_CERTIFICATE = os.environ.get("SERVED_CERTIFICATE", "")
+
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 
 # Database ---------------------------------------------------------------------------------------
@@ -164,6 +167,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "operations.dashboard.preferences.TimeZoneMiddleware",
 ]
 ROOT_URLCONF = "connectors_admin.urls"
 WSGI_APPLICATION = "connectors_admin.wsgi.application"

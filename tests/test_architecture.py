@@ -45,6 +45,7 @@ DOMAIN = PURE | {
     "tokens",
     "marks",
     "roles",
+    "health_checks",
     "runs",
     "selection",
 }
@@ -70,6 +71,7 @@ ARROWS = {
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},
     "tokens": PURE | {"models", "access", "bearer", "foreign_tokens"},
+    "health_checks": {"models", "causes", "checks"},
     "demo": DOMAIN,
     "middleware": set(),
     "checks": {"bearer", "causes"},

@@ -1,15 +1,23 @@
 """The list of connections: state, last operation with its error, filters in the address."""
 
+import html
+import re
+import uuid
+from datetime import timedelta
+
 import pytest
 from django.db import connection as database
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from operations.models import ConnectionState, ExternalConnection
+from operations.dashboard.connection_list import SORTS
+from operations.models import ConnectionState, ExternalConnection, OutcomeCount
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+COLUMNS = "show=owner&show=labels&show=authorized&show=created"
 
 
 def page(client, query=""):
@@ -75,7 +83,24 @@ def test_a_filter_that_matches_nothing_says_what_there_is(operator):
     assert "Clear all" in text
 
 
-@pytest.mark.parametrize("query", ["?state=banana", "?after=%00", "?colour=red", "?failing=maybe"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?state=banana",
+        "?after=%00",
+        "?after=AAAA",
+        "?colour=red",
+        "?failing=maybe",
+        "?health=fine",
+        "?last=gone",
+        "?owner=me",
+        "?changed=1h",
+        "?sort=strip",
+        "?show=items",
+        "?rows=7",
+        "?q=%00",
+    ],
+)
 def test_what_means_nothing_is_named_and_left_out(operator, query):
     factories.make_connection("contosohr")
 
@@ -85,32 +110,203 @@ def test_what_means_nothing_is_named_and_left_out(operator, query):
     assert "contosohr" in text
 
 
-def test_pages_go_on_behind_the_last_id(operator):
-    for number in range(60):
-        factories.make_connection(f"connector{number:02d}", state=ConnectionState.READY)
+def next_page(text):
+    found = re.search(r'href="([^"]*)" rel="next"', text)
+    return html.unescape(found[1]) if found else ""
 
-    first = page(operator, "?state=ready")
-    assert "50 of 60 shown" in first
-    assert "?state=ready&amp;after=connector49" in first
 
-    second = page(operator, "?state=ready&after=connector49")
-    assert "10 of 60 shown" in second
-    assert "connector50" in second
-    assert "connector49" not in second.split("<tbody")[1].split("</tbody")[0]
+def ids(text):
+    """The ids of the rows in their order."""
+    return re.findall(r'<span class="mono">([a-z0-9]+)</span>', text)
 
-    assert "No more rows" in page(operator, "?after=zzz")
+
+def test_every_order_goes_through_all_pages_once(operator):
+    """Rows of all kinds, many of them alike in what is sorted by."""
+    owner = factories.make_application(name="HR")
+    for number in range(30):
+        connection = factories.make_connection(
+            f"connector{number:02d}",
+            name=f"Name {number % 4}",
+            state=ConnectionState.READY if number % 3 else ConnectionState.DRAFT,
+            owner=owner if number % 2 else None,
+        )
+        if number % 5 == 0:
+            factories.report(connection, status="failed")
+    columns = "&show=owner&show=created"
+
+    for sort in (f"{sign}{name}" for name in SORTS for sign in ("", "-")):
+        first = page(operator, f"?rows=25&sort={sort}{columns}")
+        assert "25 of 30 shown" in first, sort
+        second = page(operator, next_page(first))
+        assert "5 of 30 shown" in second, sort
+        assert not next_page(second), sort
+
+        met = ids(first) + ids(second)
+        assert len(set(met)) == 30, sort
+        assert met == ids(page(operator, f"?rows=100&sort={sort}{columns}")), sort
+
+
+def test_what_needs_a_person_comes_first_then_by_name(operator):
+    factories.make_connection("one", name="b calm", state=ConnectionState.READY)
+    factories.make_connection("two", name="A calm", state=ConnectionState.READY)
+    factories.report(factories.make_connection("bad", name="z"), status="failed")
+    factories.make_stuck(factories.report(factories.make_connection("late", name="zz")))
+
+    text = page(operator)
+
+    assert ids(text) == ["late", "bad", "two", "one"]
+    assert '<th scope="col" aria-sort="ascending">' in text
+    assert 'href="?sort=-health"' in text
+
+
+def test_the_order_by_failures_counts_those_of_the_last_14_days(operator):
+    calm, bad = factories.make_connection("calm"), factories.make_connection("bad")
+    old = factories.make_connection("old")
+    factories.report(calm, status="completed")
+    factories.report(bad, status="failed")
+    for _ in range(3):
+        factories.report(old, status="failed")
+    OutcomeCount.objects.filter(connection=old).update(day=F("day") - timedelta(days=14))
+
+    assert ids(page(operator, "?sort=-failures"))[0] == "bad"
+
+
+def test_the_position_of_another_order_is_named(operator):
+    for number in range(30):
+        factories.make_connection(f"connector{number:02d}")
+    position = next_page(page(operator, "?rows=25&sort=changed"))
+
+    text = page(operator, position.replace("changed", "name"))
+
+    assert "was left out" in text and "after=" in text
+
+
+def test_rows_of_a_page_are_remembered(operator):
+    for _ in range(30):
+        factories.make_connection()
+
+    assert "25 of 30 shown" in page(operator, "?rows=25")
+    assert "25 of 30 shown" in page(operator)
+
+
+def test_behind_the_last_row_there_is_a_way_back(operator):
+    for number in range(26):
+        factories.make_connection(f"connector{number:02d}")
+    last = next_page(page(operator, "?rows=25&sort=name"))
+    ExternalConnection.objects.filter(graph_id="connector25").delete()
+
+    assert "No more rows" in page(operator, last)
 
 
 def test_no_connection_yet(operator):
     assert "No connections yet" in page(operator)
 
 
+def test_a_strip_tells_the_last_14_days(operator):
+    connection = factories.make_connection()
+    factories.report(connection, status="failed")
+    factories.report(connection, status="completed")
+
+    text = page(operator)
+
+    assert "<title>14 days: 1 completed, 1 failed</title>" in text
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("q=HUMAN", {"hr"}),
+        ("q=crm", {"crm"}),
+        ("health=attention", {"hr"}),
+        ("health=attention&health=draft", {"hr", "crm"}),
+        ("last=failed", {"hr"}),
+        ("last=completed&last=none", {"wiki", "crm"}),
+        ("owner=none", {"wiki"}),
+        ("changed=7d", {"hr", "wiki"}),
+        ("state=ready&health=healthy", {"wiki"}),
+    ],
+)
+def test_each_filter(operator, query, expected):
+    owner = factories.make_application()
+    hr = factories.make_connection("hr1", name="Human resources", owner=owner)
+    wiki = factories.make_connection("wiki1", state=ConnectionState.READY)
+    factories.make_connection("crm1", owner=owner)
+    factories.report(wiki, status="failed")
+    factories.report(wiki, status="completed")
+    factories.report(hr, status="failed")
+    month_ago = timezone.now() - timedelta(days=30)
+    ExternalConnection.objects.filter(graph_id="crm1").update(changed_at=month_ago)
+
+    assert set(ids(page(operator, f"?{query}"))) == {f"{name}1" for name in expected}
+
+
+def test_the_owner_filter_names_any_application(operator):
+    owner = factories.make_application(name="HR ingestion")
+    stranger = uuid.uuid4()
+    factories.make_connection("ours", owner=owner)
+    factories.make_connection("theirs")
+    ExternalConnection.objects.filter(graph_id="theirs").update(owner_app_id=stranger)
+
+    text = page(operator, f"?owner={owner.app_id}")
+    assert ids(text) == ["ours"]
+    assert "Owner: <b" in text and "HR ingestion" in text
+
+    assert ids(page(operator, f"?owner={stranger}")) == ["theirs"]
+
+
+def test_more_columns_are_there_when_asked_for(operator):
+    owner, friend = (factories.make_application(name=name) for name in ("HR app", "Friend <b>"))
+    connection = factories.make_connection(owner=owner, authorized_app_ids=[friend.app_id])
+    factories.register_schema(connection)
+    assert "HR app" not in page(operator).split("<tbody")[1]
+
+    text = page(operator, f"?{COLUMNS}").split("<tbody")[1]
+
+    assert "HR app" in text
+    assert "Friend &lt;b&gt;" in text
+    assert 'cell-more">title</td>' in text
+    assert 'data-label="Created"' in text
+
+
+def test_columns_stay_when_a_filter_goes(operator):
+    factories.make_connection()
+
+    text = page(operator, "?show=owner&state=draft")
+
+    assert 'href="?show=owner"' in text
+
+
+def test_a_viewer_selects_and_exports_nothing(viewer, operator, administrator):
+    factories.make_connection()
+
+    assert 'form="chosen"' not in page(viewer) and "export.csv" not in page(viewer)
+    assert 'form="chosen"' in page(operator) and "export.csv" in page(operator)
+    assert "delete-selected" not in page(operator)
+    assert "delete-selected" in page(administrator)
+
+
+def test_names_are_escaped(operator):
+    factories.make_connection(name="<script>alert(1)</script>")
+
+    text = page(operator, "?q=%3Cscript%3E")
+
+    assert "<script>alert" not in text
+    assert text.count("&lt;script&gt;alert(1)") >= 1
+
+
+EVERYTHING = f"?{COLUMNS}&sort=-failures&q=n&health=attention"
+
+
+@pytest.mark.parametrize(("query", "expected"), [("", 10), (EVERYTHING, 12)])
 @pytest.mark.parametrize("rows", [3, 30])
-def test_the_number_of_queries_does_not_grow(operator, rows):
+def test_the_number_of_queries_does_not_grow(operator, rows, query, expected):
+    friend = factories.make_application()
     for _ in range(rows):
-        factories.report(factories.make_connection(), status="failed")
+        connection = factories.make_connection(owner=friend, authorized_app_ids=[friend.app_id])
+        factories.register_schema(connection)
+        factories.report(connection, status="failed")
 
     with CaptureQueriesContext(database) as queries:
-        page(operator)
+        page(operator, query)
 
-    assert len(queries) == 8
+    assert len(queries) == expected

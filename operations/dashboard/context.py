@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from operations.dashboard.live import data_time
@@ -60,6 +61,7 @@ class Frame:
         self.themes = [(theme, label, theme == self.theme) for theme, label in THEMES.items()]
         self.keys_are_off = request.COOKIES.get("shortcuts") == "off"
         self.data_time = data_time()
+        self.zone = timezone.get_current_timezone_name()
         user = getattr(request, "user", None)
         self.is_signed_in = bool(user and user.is_authenticated)
         held = Role.of(user) if user and self.is_signed_in else None

@@ -58,13 +58,19 @@ class Order:
     def _all(self) -> tuple[tuple[str, Reader], ...]:
         return (*self.columns, ("pk", number))
 
+    @property
+    def _name(self) -> str:
+        """Stands in every position, for the values of another order may look alike."""
+        columns = ",".join(column for column, _reader in self.columns)
+        return f"-{columns}" if self.descending else columns
+
     def sort(self, rows: QuerySet) -> QuerySet:
         sign = "-" if self.descending else ""
         return rows.order_by(*(sign + column for column, _reader in self._all))
 
     def position(self, row: Any) -> str:
         """Where the page behind this row begins."""
-        values = [getattr(row, column) for column, _reader in self._all]
+        values = [self._name, *(getattr(row, column) for column, _reader in self._all)]
         document = json.dumps(values, ensure_ascii=False, default=datetime.isoformat)
         return base64.urlsafe_b64encode(document.encode()).rstrip(b"=").decode()
 
@@ -75,7 +81,8 @@ class Order:
             values = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (binascii.Error, RecursionError) as error:
             raise ValueError(position) from error
-        if not isinstance(values, list) or len(values) != len(self._all):
+        is_ours = isinstance(values, list) and len(values) == len(self._all) + 1
+        if not is_ours or values.pop(0) != self._name:
             raise ValueError(position)
         comparison = "lt" if self.descending else "gt"
         behind, alike = Q(), Q()

@@ -24,7 +24,7 @@ from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
 from operations.dashboard.pages.runs import ask_run, run
-from operations.dashboard.pages.settings import settings
+from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
 OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
@@ -64,6 +64,7 @@ urlpatterns = [
     path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),
     path("settings/", settings, name="settings"),
+    path("settings/preferences/", save_preferences, name="preferences"),
     path(OPERATION, operation, name="operation"),
     path(f"{OPERATION}retry/", actions.retry, name="retry"),
     path(f"{OPERATION}acknowledge/", actions.acknowledge, name="acknowledge"),

@@ -178,7 +178,9 @@ def _make_operation(
         lease_until=now + LATER if held else None,
         attempt=int(op.is_workers and not op.queued),
         **(error_columns(op.error) if op.status == FAILED else NO_ERROR),
-        **expectation(connection, kind, op.status, asked),
+        # as if it had been reported when it began
+        **expectation(connection, kind, RUNNING, asked)
+        | ({} if op.status == RUNNING else {"overdue_at": None}),
     )
     if ended:
         count_outcome(operation)

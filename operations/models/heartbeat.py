@@ -2,8 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db import models
+from django.db.models.functions import Now
 from django.utils import timezone
+
+#: A worker says that it lives this often, and counts as silent after this long without a word.
+BEAT_EVERY = timedelta(seconds=10)
+ALIVE_FOR = timedelta(seconds=30)
+#: What is left of a worker that was killed is kept as long.
+KEPT = timedelta(days=1)
+
+
+class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
+    def beat(self, name: str, held: int) -> None:
+        """The worker of this name lives and holds so many operations.
+
+        By the database's clock, for it runs on another machine than those who read this.
+        """
+        if self.filter(name=name).update(seen_at=Now(), held=held):
+            return
+        self.filter(seen_at__lt=Now() - KEPT).delete()
+        self.create(name=name, held=held, version=settings.VERSION, started_at=Now(), seen_at=Now())
+
+    def leave(self, name: str) -> None:
+        """The worker of this name has ended as it should."""
+        self.filter(name=name).delete()
+
+    def alive(self, now: datetime) -> WorkerHeartbeatQuerySet:
+        return self.filter(seen_at__gte=now - ALIVE_FOR)
 
 
 class WorkerHeartbeat(models.Model):
@@ -15,8 +44,13 @@ class WorkerHeartbeat(models.Model):
     held = models.PositiveIntegerField(default=0)
     version = models.CharField(max_length=40, blank=True)
 
+    objects = WorkerHeartbeatQuerySet.as_manager()
+
     class Meta:
         ordering = ["-seen_at"]
 
     def __str__(self) -> str:
         return self.name
+
+    def is_alive(self, now: datetime) -> bool:
+        return self.seen_at >= now - ALIVE_FOR

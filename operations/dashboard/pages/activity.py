@@ -61,7 +61,7 @@ def activity(request: HttpRequest) -> HttpResponse:
     context = {
         "title": _("Activity"),
         "fields": fields,
-        "has_more_filters": any(request.GET.get(name) for name in ("action", *FIELDS)),
+        "has_more_filters": any(request.GET.get(name) for name in (*FIELDS, "since", "until")),
         **shown,
     }
     return live_page(request, "activity", context)

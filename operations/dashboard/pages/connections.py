@@ -28,7 +28,7 @@ from operations.dashboard.outcomes import outcomes_of
 from operations.dashboard.presentation.connections import ApplicationShown, ConnectionRow
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operations import OperationRow
-from operations.marks import HEALTH_MARKS
+from operations.marks import HEALTH_MARKS, connection_mark, operation_mark
 from operations.models import (
     AuthorizedApp,
     ConnectionOperation,
@@ -161,9 +161,12 @@ COLUMNS = (
     "name",
     "description",
     "state",
+    "stateLabel",
     "health",
+    "healthLabel",
     "lastOperationId",
     "lastOperationStatus",
+    "lastOperationStatusLabel",
     "lastOperationError",
     "ownerAppId",
     "ownerName",
@@ -182,33 +185,39 @@ def export_connections(request: HttpRequest, kind: str) -> HttpResponseBase:
     if kind not in ("csv", "jsonl"):
         raise Http404(_("Lists can be had as csv and as jsonl."))
     parameters = Parameters(request.GET)
-    rows = _exported(connections_asked_for(parameters, timezone.now(), with_owner=True))
+    rows = _all_rows(connections_asked_for(parameters, timezone.now(), with_owner=True))
     if kind == "csv":
         return stream_csv("connections", COLUMNS, ([row[name] for name in COLUMNS] for row in rows))
     return stream_jsonl("connections", rows)
 
 
-def _exported(wanted: ConnectionList) -> Iterator[dict[str, Any]]:
+def _all_rows(wanted: ConnectionList) -> Iterator[dict[str, Any]]:
     rows = wanted.order.sort(wanted.rows)
     while found := list(rows[:BATCH]):
         latest = ConnectionOperation.objects.in_bulk([row.latest_key for row in found])
         for row in found:
-            operation = latest.get(row.latest_key)
-            yield {
-                "id": row.graph_id,
-                "name": row.name,
-                "description": row.description,
-                "state": ConnectionState(row.state).word,
-                "health": HEALTH_MARKS[Health(row.health)].value,
-                "lastOperationId": operation.graph_id if operation else None,
-                "lastOperationStatus": OperationStatus(operation.status).word
-                if operation
-                else None,
-                "lastOperationError": operation.error_message if operation else None,
-                "ownerAppId": row.owner_app_id,
-                "ownerName": row.owner_name,
-                "createdDateTime": row.created_at,
-                "changedDateTime": row.changed_at,
-                "deletingSinceDateTime": row.deleting_since,
-            }
+            yield _exported_row(row, latest.get(row.latest_key))
         rows = wanted.order.behind(wanted.order.sort(wanted.rows), wanted.order.position(found[-1]))
+
+
+def _exported_row(row: Any, operation: ConnectionOperation | None) -> dict[str, Any]:
+    health = HEALTH_MARKS[Health(row.health)]
+    status = OperationStatus(operation.status).word if operation else None
+    return {
+        "id": row.graph_id,
+        "name": row.name,
+        "description": row.description,
+        "state": ConnectionState(row.state).word,
+        "stateLabel": str(connection_mark(row).label),
+        "health": health.value,
+        "healthLabel": str(health.label),
+        "lastOperationId": operation.graph_id if operation else None,
+        "lastOperationStatus": status,
+        "lastOperationStatusLabel": str(operation_mark(operation).label) if operation else None,
+        "lastOperationError": operation.error_message if operation else None,
+        "ownerAppId": row.owner_app_id,
+        "ownerName": row.owner_name or None,
+        "createdDateTime": row.created_at,
+        "changedDateTime": row.changed_at,
+        "deletingSinceDateTime": row.deleting_since,
+    }

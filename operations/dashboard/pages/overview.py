@@ -17,7 +17,8 @@ from operations.dashboard.live import live_page
 from operations.dashboard.outcomes import daily_outcomes
 from operations.dashboard.pages.activity import activity_rows
 from operations.dashboard.presentation.numbers import Count
-from operations.dashboard.presentation.overview import AttentionRow, RunningRow, attention_row
+from operations.dashboard.presentation.operations import OperationRow
+from operations.dashboard.presentation.overview import AttentionRow, attention_row
 from operations.models import (
     BulkRun,
     Change,
@@ -67,7 +68,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "attention": attention,
             "more": counts["open"].number + counts["stuck"].number - len(attention),
             "last_failure": None if attention else _last_failure(),
-            "running": [RunningRow(row, now) for row in running],
+            "running": [OperationRow(row, now) for row in running],
             "more_running": counts["in_progress"].number - len(running),
             "daily": DailyBars("daily", _("Last 14 days"), daily_outcomes(now)),
             "recent": activity_rows(list(Change.objects.order_by("-id")[:RECENT])),

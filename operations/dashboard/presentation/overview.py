@@ -1,34 +1,20 @@
-"""The overview's rows: what needs a person and why, what runs and for how long."""
+"""The overview's rows: what needs a person, and why."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.utils.translation import gettext as _
 
 from operations.causes import Catalogue
 from operations.dashboard.presentation.errors import probable_cause
-from operations.dashboard.presentation.numbers import exact_duration
 from operations.dashboard.presentation.operations import OperationRow
 from operations.models import ConnectionOperation, ErrorGroup
 
 
 @dataclass(frozen=True)
-class RunningRow(OperationRow):
-    """An operation in progress, with its age against the usual one."""
-
-    @property
-    def pace(self) -> str:
-        """``usually 6 min``; empty while nobody can tell."""
-        usual = self.operation.usual_seconds
-        if usual is None:
-            return ""
-        return _("usually %(time)s") % {"time": exact_duration(timedelta(seconds=usual))}
-
-
-@dataclass(frozen=True)
-class AttentionRow(RunningRow):
+class AttentionRow(OperationRow):
     """A stuck operation or an open failure, with the probable cause or what to look at."""
 
     cause: str = ""

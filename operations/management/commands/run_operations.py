@@ -17,7 +17,8 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from connectors_admin.processes import end_with_parent
 from operations import provisioning, runs
-from operations.models import Refusal, Replay
+from operations.models import Refusal, Replay, WorkerHeartbeat
+from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
 
 log = logging.getLogger("operations.worker")
@@ -40,6 +41,7 @@ class Worker:
         self.held: dict[Claim, float] = {}  # claim -> monotonic time when it is due
         self.renew_at = 0.0
         self.tidy_at = 0.0
+        self.beat_at = 0.0
 
     def stop(self, *_: Any) -> None:
         self.stopping.set()
@@ -57,14 +59,16 @@ class Worker:
                 busy = False
                 self.stopping.wait(1)
             if once and not busy and not self.held:
-                return
+                break
             if not busy:
                 close_old_connections()
                 self.stopping.wait(self._pause())
         self.hand_back()
+        WorkerHeartbeat.objects.leave(self.name)
 
     def round(self) -> bool:
         """One look at everything. True when something was done."""
+        self._beat()
         self._renew()
         busy = self._finish_due()
         while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
@@ -72,6 +76,7 @@ class Worker:
             self.held[claim] = time.monotonic() + claim.wait
             log.info("Claimed %s, attempt %s.", claim.operation_key, claim.attempt)
             self._finish_due()
+            self._beat()
             self._renew()
         return self._tidy() or provisioning.purge_step(self.name) or runs.work_step() or busy
 
@@ -101,6 +106,11 @@ class Worker:
         else:
             log.info("%s operation %s.", "Ended" if ours else "Lost", claim.operation_key)
 
+    def _beat(self) -> None:
+        if time.monotonic() >= self.beat_at:
+            WorkerHeartbeat.objects.beat(self.name, len(self.held))
+            self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()
+
     def _renew(self) -> None:
         if self.held and time.monotonic() >= self.renew_at:
             provisioning.renew(self.name, self.held)
@@ -116,7 +126,7 @@ class Worker:
         return bool(forgotten)
 
     def _pause(self) -> float:
-        due = min(self.held.values(), default=float("inf")) - time.monotonic()
+        due = min([*self.held.values(), self.beat_at]) - time.monotonic()
         return max(0.0, min(settings.WORKER_POLL, due))
 
 

@@ -79,6 +79,7 @@ class Command(BaseCommand):
         web = [python, "-m", "gunicorn", "-c", "python:connectors_admin.gunicorn_conf"]
         web += ["--bind", f"{_bracketed(host)}:{port}", "--workers", str(max(1, web_workers))]
         if certified:
+            os.environ["SERVED_CERTIFICATE"] = str(certified.server)
             web += ["--certfile", str(certified.server), "--keyfile", str(certified.server)]
         children = [Child("The web server", web)]
         if not no_worker:

@@ -1,0 +1,361 @@
+"""Is this installation well: what can be looked at, how it stands, and what to do if it does not.
+
+Each check asks the database at most once, and none of them writes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import IntEnum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from django.conf import settings
+from django.core.checks import ERROR, Tags, run_checks
+from django.db import connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models import Count, Min
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from operations import causes
+from operations.checks import LOOPBACK
+from operations.models import (
+    ConnectionOperation,
+    ExternalConnection,
+    SigningKey,
+    WorkerHeartbeat,
+)
+
+if TYPE_CHECKING:
+    from django_stubs_ext import StrOrPromise
+
+log = logging.getLogger(__name__)
+
+#: What is due waits no longer than this while a worker lives.
+LONGEST_WAIT = timedelta(minutes=1)
+#: A deletion in batches takes no longer than this.
+LONGEST_DELETION = timedelta(minutes=10)
+#: A worker that was killed is worth a warning for so long, if others go on.
+SILENCE_NOTED = timedelta(hours=1)
+#: More than this between two clocks, and leases and the times of tokens go wrong.
+CLOCK_TOLERANCE = timedelta(seconds=2)
+#: So long before its end a certificate is worth a warning.
+CERTIFICATE_NOTED = timedelta(days=14)
+#: Stuck operations are counted no further.
+COUNTED = 1000
+#: Names that one check lists.
+NAMED = 10
+
+
+class State(IntEnum):
+    """The worst is the highest."""
+
+    OK = 1
+    WARNING = 2
+    FAILING = 3
+
+
+@dataclass(frozen=True)
+class Detail:
+    """One thing of several that a check is about."""
+
+    name: str
+    state: State
+    sentence: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """How one thing stands, since when if that is known, and what to do."""
+
+    state: State
+    sentence: str
+    advice: str = ""
+    since: datetime | None = None
+    details: list[Detail] = field(default_factory=list)
+    #: it could not be looked at
+    is_broken: bool = False
+    name: str = ""
+    title: str = ""
+
+
+def report(now: datetime) -> list[Check]:
+    """Every check. One that breaks is failing and says so; the others are not concerned."""
+    checks: list[Check] = []
+    for name, (title, check) in CHECKS.items():
+        try:
+            found = list(check(now))
+        except Exception:
+            log.exception("The check of %s broke.", name)
+            advice = _("The service log has the reason under the request id of this answer.")
+            sentence = _("This could not be looked at.")
+            found = [Check(State.FAILING, sentence, advice, is_broken=True)]
+        checks += [replace(each, name=name, title=str(title)) for each in found]
+    return checks
+
+
+# The database -------------------------------------------------------------------------------------
+
+
+def database(now: datetime) -> Iterator[Check]:
+    """Which one, how large; for a server also whether its clock is ours."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sqlite_version(), journal_mode, page_count * page_size "
+                "FROM pragma_journal_mode, pragma_page_count, pragma_page_size"
+            )
+            version, journal, size = cursor.fetchone()
+        if journal == "wal":
+            yield Check(State.OK, f"SQLite {version}, {_megabytes(size)}.")
+        else:
+            yield Check(
+                State.WARNING,
+                _("SQLite without a write-ahead log: readers and writers wait for each other."),
+                _("Keep the database file on a local disk."),
+            )
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version'), pg_database_size(current_database()), "
+            "clock_timestamp()"
+        )
+        version, size, clock = cursor.fetchone()
+    yield Check(State.OK, f"PostgreSQL {version}, {_megabytes(size)}.")
+    yield clocks(abs(clock - timezone.now()))
+
+
+def clocks(difference: timedelta) -> Check:
+    """Of the database and of this machine, which are so far apart."""
+    seconds = {"seconds": f"{difference.total_seconds():.1f}"}
+    sentence = _("The database's clock and this machine's are %(seconds)s s apart.") % seconds
+    if difference <= CLOCK_TOLERANCE:
+        return Check(State.OK, sentence)
+    advice = _("Let both follow the same time server: ages and the times of tokens need it.")
+    return Check(State.WARNING, sentence, advice)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB"
+
+
+def migrations(now: datetime) -> Iterator[Check]:
+    """Whether the database has the tables that this version needs."""
+    applied = set(MigrationRecorder(connection).migration_qs.values_list("app", "name"))
+    missing = sorted(_migrations() - applied)
+    unknown = sorted(row for row in applied if row[0] == "operations" and row not in _migrations())
+    if missing:
+        yield Check(
+            State.FAILING,
+            ngettext(
+                "%(n)s migration is not applied.", "%(n)s migrations are not applied.", len(missing)
+            )
+            % {"n": len(missing)},
+            _("Run python manage.py migrate; serve does it when it starts."),
+            details=[Detail(f"{app}.{name}", State.FAILING) for app, name in missing[:NAMED]],
+        )
+    elif unknown:
+        yield Check(
+            State.WARNING,
+            _("The database was made by a newer version than this one."),
+            _("Run the newer version, or restore a backup of this one's time."),
+            details=[Detail(f"{app}.{name}", State.WARNING) for app, name in unknown[:NAMED]],
+        )
+    else:
+        yield Check(State.OK, _("All are applied."))
+
+
+@cache
+def _migrations() -> set[tuple[str, str]]:
+    """What lies on the disk; it does not change while the process lives."""
+    return set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)
+
+
+# The worker and its work --------------------------------------------------------------------------
+
+
+def workers(now: datetime) -> Iterator[Check]:
+    """Which live, and which fell silent without taking their leave."""
+    rows = list(WorkerHeartbeat.objects.order_by("-seen_at")[: 2 * NAMED])
+    alive = [row for row in rows if row.is_alive(now)]
+    silent = [row for row in rows if not row.is_alive(now)]
+    details = [Detail(row.name, State.OK, _holds(row.held), row.started_at) for row in alive] + [
+        Detail(row.name, State.WARNING, _("silent"), row.seen_at) for row in silent
+    ]
+    noted = [row for row in silent if row.seen_at > now - SILENCE_NOTED]
+    lives = ngettext("%(n)s worker lives.", "%(n)s workers live.", len(alive)) % {"n": len(alive)}
+    fell_silent = ngettext(
+        "%(n)s fell silent: it was killed, or its machine is gone.",
+        "%(n)s fell silent: they were killed, or their machines are gone.",
+        len(noted),
+    ) % {"n": len(noted)}
+    if not alive:
+        yield Check(
+            State.FAILING,
+            _("No worker lives: schemas are not registered and large deletions wait."),
+            _("Start one: python manage.py run_operations, or serve without --no-worker."),
+            silent[0].seen_at if silent else None,
+            details,
+        )
+    elif noted:
+        yield Check(
+            State.WARNING,
+            f"{lives} {fell_silent}",
+            _("Others take its work over. See why it ended, for example for lack of memory."),
+            noted[0].seen_at,
+            details,
+        )
+    else:
+        since = min(row.started_at for row in alive)
+        yield Check(State.OK, lives, since=since, details=details)
+
+
+def _holds(held: int) -> str:
+    if not held:
+        return _("holds nothing")
+    return ngettext("holds %(n)s operation", "holds %(n)s operations", held) % {"n": held}
+
+
+def queue(now: datetime) -> Iterator[Check]:
+    """What waits for a worker, and for how long."""
+    due = ConnectionOperation.objects.worker_unfinished().filter(
+        worker="", run_after__lte=now, connection__deleting_since=None
+    )
+    found = due.aggregate(waiting=Count("pk"), oldest=Min("run_after"))
+    waiting, oldest = found["waiting"], found["oldest"]
+    is_slow = oldest is not None and oldest < now - LONGEST_WAIT
+    sentence = _("Nothing waits for a worker.")
+    if waiting:
+        sentence = ngettext(
+            "%(n)s registration waits for a worker.",
+            "%(n)s registrations wait for a worker.",
+            waiting,
+        ) % {"n": f"{waiting:,}"}
+    advice = _("See whether a worker lives and its log; start more workers if all are busy.")
+    if is_slow:
+        yield Check(State.WARNING, sentence, advice, oldest)
+    else:
+        yield Check(State.OK, sentence, since=oldest)
+
+
+def stuck(now: datetime) -> Iterator[Check]:
+    """Operations that have not ended for longer than is usual."""
+    rows = ConnectionOperation.objects.stuck(now).order_by("overdue_at")
+    overdue = list(rows.values_list("overdue_at", flat=True)[: COUNTED + 1])
+    if not overdue:
+        yield Check(State.OK, _("None."))
+        return
+    number = f"{COUNTED:,}+" if len(overdue) > COUNTED else f"{len(overdue):,}"
+    yield Check(
+        State.WARNING,
+        ngettext(
+            "%(n)s operation has not ended for longer than is usual.",
+            "%(n)s operations have not ended for longer than is usual.",
+            len(overdue),
+        )
+        % {"n": number},
+        _("Ask the service that reports it, or an administrator marks it as failed."),
+        overdue[0],
+    )
+
+
+def deletions(now: datetime) -> Iterator[Check]:
+    """Connections that are being deleted: their ids are not free again yet."""
+    rows = ExternalConnection.objects.filter(deleting_since__isnull=False)
+    found = list(rows.order_by("deleting_since").values_list("graph_id", "deleting_since")[:NAMED])
+    details = [Detail(name, State.OK, since=since) for name, since in found]
+    since = found[0][1] if found else None
+    is_slow = since is not None and since < now - LONGEST_DELETION
+    sentence = _("Being deleted:") if found else _("No connection is being deleted.")
+    if is_slow:
+        advice = _("See whether a worker lives: it deletes what is large.")
+        yield Check(State.WARNING, sentence, advice, since, details)
+    else:
+        yield Check(State.OK, sentence, since=since, details=details)
+
+
+# Files, keys and settings -------------------------------------------------------------------------
+
+
+def catalogue(now: datetime) -> Iterator[Check]:
+    """The administrator's file of causes."""
+    faults = causes.faults()
+    if not faults:
+        yield Check(State.OK, _("Every entry can be used."))
+        return
+    yield Check(
+        State.WARNING,
+        _("%(file)s is not used, the causes are those from before.")
+        % {"file": settings.CAUSES_FILE},
+        _("Correct the file; operations/causes.toml says how."),
+        details=[Detail(fault, State.WARNING) for fault in faults[:NAMED]],
+    )
+
+
+def keys(now: datetime) -> Iterator[Check]:
+    """The key that signs bearer tokens."""
+    made = SigningKey.objects.filter(retired_at=None).order_by("-created_at")
+    newest = made.values_list("created_at", flat=True).first()
+    sentence = _("The newest signs the bearer tokens.")
+    if newest is None:
+        sentence = _("None yet: it is made with the first bearer token.")
+    yield Check(State.OK, sentence, since=newest)
+
+
+def certificate(now: datetime) -> Iterator[Check]:
+    """What ``serve --tls`` shows to clients; elsewhere a proxy takes care of it."""
+    if not settings.SERVED_CERTIFICATE:
+        return
+    content = Path(settings.SERVED_CERTIFICATE).read_bytes()
+    end = x509.load_pem_x509_certificate(content).not_valid_after_utc
+    if end < now:
+        sentence, state = _("It has ended."), State.FAILING
+    else:
+        days = (end - now).days
+        sentence = ngettext("It ends in %(n)s day.", "It ends in %(n)s days.", days) % {"n": days}
+        state = State.WARNING if end < now + CERTIFICATE_NOTED else State.OK
+    advice = _("Start serve again: it renews the certificate.") if state > State.OK else ""
+    yield Check(state, sentence, advice)
+
+
+def configuration(now: datetime) -> Iterator[Check]:
+    """What the system checks say, which also stand at the start of ``serve``."""
+    problems = [
+        Check(
+            State.FAILING if message.level >= ERROR else State.WARNING,
+            str(message.msg),
+            str(message.hint or ""),
+        )
+        for message in run_checks(tags=[Tags.security])
+    ]
+    if settings.DEBUG:
+        advice = _("Unset DEBUG where others can reach this: error pages show settings and source.")
+        problems.append(Check(State.WARNING, _("DEBUG is on."), advice))
+    if not settings.PUBLIC_URL and set(settings.ALLOWED_HOSTS) - LOOPBACK:
+        advice = _("Set it to the address that clients use.")
+        sentence = _("PUBLIC_URL is not set: answers carry the address that each request came by.")
+        problems.append(Check(State.WARNING, sentence, advice))
+    yield from problems or [Check(State.OK, _("Nothing unsafe was found."))]
+
+
+CHECKS: dict[str, tuple[StrOrPromise, Callable[[datetime], Iterator[Check]]]] = {
+    "database": (gettext_lazy("Database"), database),
+    "migrations": (gettext_lazy("Migrations"), migrations),
+    "workers": (gettext_lazy("Workers"), workers),
+    "queue": (gettext_lazy("Queue"), queue),
+    "stuck": (gettext_lazy("Stuck operations"), stuck),
+    "deletions": (gettext_lazy("Deletions"), deletions),
+    "settings": (gettext_lazy("Settings"), configuration),
+    "catalogue": (gettext_lazy("Catalogue of causes"), catalogue),
+    "keys": (gettext_lazy("Signing keys"), keys),
+    "certificate": (gettext_lazy("Certificate"), certificate),
+}
