@@ -132,7 +132,7 @@ def test_every_filter_narrows(operator):
         "?status=failed&triage=open&text=quota&code=Quota&connection=contosohr",
     ):
         assert shown(operator, query) == [quota.graph_id], query
-    assert shown(operator, "?over=1800") == [stuck.graph_id, slow.graph_id]
+    assert shown(operator, "?over=1800") == [slow.graph_id]
     assert shown(operator, "?stuck=1") == [stuck.graph_id]
     assert shown(operator, "?connection=contosohr%20fabrikam&status=failed") == [quota.graph_id]
     assert len(shown(operator, "?connection=contosohr&connection=fabrikam")) == 3
@@ -242,7 +242,7 @@ def test_a_viewer_sees_no_control(viewer):
 
     text = page(viewer)
 
-    for control in ("Retry", "Acknowledge<", 'name="key"', 'id="bulk"', "export."):
+    for control in (">Retry<", ">Acknowledge<", 'name="key"', 'id="bulk"', "export."):
         assert control not in text
 
 
