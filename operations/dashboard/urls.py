@@ -24,6 +24,7 @@ from operations.dashboard.pages.operations import operations
 from operations.dashboard.pages.outcome import set_outcome
 from operations.dashboard.pages.overview import overview
 from operations.dashboard.pages.runs import ask_run, run
+from operations.dashboard.pages.search import search
 from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
@@ -63,6 +64,7 @@ urlpatterns = [
     path("activity/", activity, name="activity"),
     path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),
+    path("search/", search, name="search"),
     path("settings/", settings, name="settings"),
     path("settings/preferences/", save_preferences, name="preferences"),
     path(OPERATION, operation, name="operation"),

@@ -227,8 +227,12 @@ class ConnectionOperation(models.Model):
                 name="operation_open_by_error",
                 condition=Q(triage=Triage.OPEN),
             ),
-            # the search for an id that came without its connection
-            models.Index(fields=["graph_id"], name="operation_by_graph_id"),
+            # the search for an id, or how one begins, that came without its connection
+            models.Index(
+                fields=["graph_id"],
+                name="operation_by_graph_id",
+                opclasses=["varchar_pattern_ops"],  # PostgreSQL's, for LIKE 'abc%'
+            ),
         ]
 
     def __str__(self) -> str:
