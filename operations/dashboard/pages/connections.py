@@ -22,7 +22,6 @@ from operations.dashboard.connection_list import (
     connections_asked_for,
     has_open_failure,
 )
-from operations.dashboard.exports import stream_csv, stream_jsonl
 from operations.dashboard.filters import ANY_TIME, Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.keyset import POSITION
@@ -33,6 +32,7 @@ from operations.dashboard.outcomes import outcomes_of
 from operations.dashboard.presentation.connections import ApplicationShown, ConnectionRow
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operations import OperationRow
+from operations.exports import stream_csv, stream_jsonl
 from operations.marks import HEALTH_MARKS, connection_mark, operation_mark
 from operations.models import (
     AuthorizedApp,
