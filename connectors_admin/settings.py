@@ -168,6 +168,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "operations.dashboard.preferences.TimeZoneMiddleware",
+    "operations.dashboard.errors.MethodNotAllowedMiddleware",
 ]
 ROOT_URLCONF = "connectors_admin.urls"
 WSGI_APPLICATION = "connectors_admin.wsgi.application"

@@ -116,7 +116,7 @@ def database(now: datetime) -> Iterator[Check]:
             )
             version, journal, size = cursor.fetchone()
         if journal == "wal":
-            yield Check(State.OK, f"SQLite {version}, {_megabytes(size)}.")
+            yield Check(State.OK, f"SQLite {version} (WAL), {_megabytes(size)}.")
         else:
             yield Check(
                 State.WARNING,

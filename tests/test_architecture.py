@@ -81,7 +81,7 @@ ARROWS = {
     "checks": {"bearer", "causes"},
     "apps": {"checks"},
     "api": DOMAIN | {"middleware"},
-    "dashboard": DOMAIN | {"middleware"},
+    "dashboard": DOMAIN | {"demo", "middleware"},
     "templatetags": DOMAIN | {"dashboard"},
     "admin": DOMAIN | {"middleware"},
     "management": DOMAIN | {"demo"},

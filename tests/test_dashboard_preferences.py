@@ -99,12 +99,12 @@ def test_what_is_no_choice_is_refused(viewer, values):
 
 
 @pytest.mark.parametrize("value", ["Mars/Olympus", "../../etc/passwd", "", "x" * 4000, '"'])
-@pytest.mark.parametrize("name", ["timezone", "rows", "theme", "shortcuts"])
-def test_a_cookie_that_means_nothing_breaks_nothing(viewer, name, value):
-    viewer.cookies[name] = value
+def test_cookies_that_mean_nothing_break_nothing(viewer, value):
+    for name in CHOSEN:
+        viewer.cookies[name] = value
 
-    for address in ("/", reverse("settings"), reverse("activity")):
-        assert viewer.get(address).status_code == 200
+    assert viewer.get(reverse("settings")).status_code == 200
+    assert viewer.get(reverse("activity")).status_code == 200
 
 
 def test_a_get_changes_nothing(viewer):

@@ -33,6 +33,14 @@ DECISIONS = (
 )
 
 
+def guid(text: str) -> UUID | None:
+    """A GUID as people write it, with hyphens, in any case; None for anything else."""
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
 class ConnectionNotFound(Http404):
     """No connection has this id; ``near`` are ids that begin alike."""
 
@@ -45,6 +53,28 @@ class ConnectionNotFound(Http404):
             if CONNECTION_ID.fullmatch(graph_id)
             else ()
         )
+
+
+class OperationNotFound(Http404):
+    """The connection has no such operation; ``near`` are ids that begin alike.
+
+    ``connection`` is its id as it is written, empty if there is no such connection either.
+    """
+
+    def __init__(self, connection_id: str, operation_id: str):
+        super().__init__(
+            _("Connection '%(connection)s' has no operation with the id '%(operation)s'.")
+            % {"connection": connection_id, "operation": operation_id}
+        )
+        self.connection = ""
+        self.near: list[str] = []
+        if CONNECTION_ID.fullmatch(connection_id) and OPERATION_ID.fullmatch(operation_id):
+            connections = ExternalConnection.objects.filter(lookup_id=connection_id.lower())
+            self.connection = connections.values_list("graph_id", flat=True).first() or ""
+            alike = ConnectionOperation.objects.filter(
+                connection__lookup_id=connection_id.lower(), graph_id__startswith=operation_id[:3]
+            )
+            self.near = list(alike.order_by("-id").values_list("graph_id", flat=True)[:NEAR])
 
 
 def application_name(field: str = "app_id") -> Coalesce:
@@ -81,10 +111,7 @@ def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation
             .first()
         )
     if found is None:
-        raise Http404(
-            _("Connection '%(connection)s' has no operation with the id '%(operation)s'.")
-            % {"connection": connection_id, "operation": operation_id}
-        )
+        raise OperationNotFound(connection_id, operation_id)
     return found
 
 

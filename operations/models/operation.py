@@ -183,6 +183,8 @@ class ConnectionOperation(models.Model):
             models.Index(fields=["connection", "id"], name="operation_by_connection"),
             # the dashboard's list of one status
             models.Index(fields=["status", "id"], name="operation_by_status"),
+            # the lists of the last hours or days
+            models.Index(fields=["created_at", "id"], name="operation_by_time"),
             # the worker's claim
             models.Index(
                 fields=["run_after", "id"],
@@ -225,10 +227,12 @@ class ConnectionOperation(models.Model):
                 name="operation_open_by_error",
                 condition=Q(triage=Triage.OPEN),
             ),
-            # what was requested in a span of time
-            models.Index(fields=["created_at", "id"], name="operation_by_created"),
-            # the search for an id that came without its connection
-            models.Index(fields=["graph_id"], name="operation_by_graph_id"),
+            # the search for an id, or how one begins, that came without its connection
+            models.Index(
+                fields=["graph_id"],
+                name="operation_by_graph_id",
+                opclasses=["varchar_pattern_ops"],  # PostgreSQL's, for LIKE 'abc%'
+            ),
         ]
 
     def __str__(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -55,7 +55,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         waiting=_waiting(now),
         deleting=connections.filter(deleting_since__isnull=False),
         runs=BulkRun.objects.filter(finished_at=None),
-        workers=WorkerHeartbeat.objects.filter(seen_at__gte=now - timedelta(seconds=30)),
+        workers=WorkerHeartbeat.objects.alive(now),
     )
     stuck, failures, running = _shown(now)
     attention = _attention([*stuck, *failures][:GLIMPSE], now)

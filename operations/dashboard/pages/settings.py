@@ -12,7 +12,7 @@ from operations import health_checks
 from operations.dashboard.guard import page
 from operations.dashboard.live import live_page
 from operations.dashboard.preferences import PreferencesForm
-from operations.dashboard.presentation.settings import health_summary, limits, shown, versions
+from operations.dashboard.presentation.settings import health_summary, in_order, limits, versions
 from operations.roles import Role
 
 
@@ -24,7 +24,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         "settings",
         {
             "title": _("Settings and health"),
-            "checks": [shown(check) for check in checks],
+            "checks": in_order(checks),
             "summary": health_summary(checks),
             "limits": limits(),
             "versions": versions(),

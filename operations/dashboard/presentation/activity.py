@@ -104,7 +104,7 @@ class ActivityRow:
         if self.subject.kind == "error" and bare in self.existing.errors:
             return reverse("error", args=[self.subject.id])
         if self.subject.kind == "run" and self.subject.id:  # runs are kept
-            return f"{reverse('overview')}runs/{self.subject.id}/"
+            return reverse("run", args=[self.subject.id])
         return ""
 
     @property

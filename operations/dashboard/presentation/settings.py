@@ -36,24 +36,30 @@ MARKS = {
 class CheckShown:
     """A check with its badge and the list behind it."""
 
+    key: str
     check: Check
     mark: Mark
     address: str
     details: list[tuple[Detail, Mark]]
 
 
-def shown(check: Check) -> CheckShown:
+def in_order(checks: list[Check]) -> list[CheckShown]:
+    """What needs somebody comes first."""
     behind = {
         "queue": f"{reverse('operations')}?status=inprogress&range=all",
         "stuck": f"{reverse('operations')}?stuck=1&range=all",
         "catalogue": reverse("causes"),
     }
-    return CheckShown(
-        check,
-        MARKS[check.state],
-        behind.get(check.name, ""),
-        [(detail, MARKS[detail.state]) for detail in check.details],
-    )
+    return [
+        CheckShown(
+            f"{check.name}-{number}",
+            check,
+            MARKS[check.state],
+            behind.get(check.name, ""),
+            [(detail, MARKS[detail.state]) for detail in check.details],
+        )
+        for number, check in sorted(enumerate(checks), key=lambda pair: -pair[1].state)
+    ]
 
 
 def health_summary(checks: list[Check]) -> tuple[Mark, str]:
