@@ -299,10 +299,20 @@ def test_json_lines_in_the_order_of_the_list(operator):
     assert lines[2]["causeId"] is None
 
 
+def test_the_list_links_to_its_files(operator):
+    several_errors()
+
+    text = page(operator, "?code=l&sort=count&rows=25")
+
+    for kind in ("csv", "jsonl"):
+        where = reverse("export-errors", args=[kind])
+        assert f'href="{where}?sort=count&amp;rows=25&amp;code=l" download>' in text
+
+
 def test_a_viewer_exports_nothing(viewer):
     fail("It broke.")
 
-    assert "Export" not in page(viewer)
+    assert "as a file" not in page(viewer)
     response = viewer.get(reverse("export-errors", args=["csv"]))
     assert response.status_code == 403
     assert "This needs the role operator." in response.content.decode()

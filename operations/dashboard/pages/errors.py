@@ -78,6 +78,7 @@ def errors(request: HttpRequest) -> HttpResponse:
             "next_page": parameters.at("after", wanted.order.position(found[-1])) if more else "",
             "is_empty": not counts["total"],
             "order": _sorted_by(parameters),
+            "export_query": parameters.first_page.removeprefix("?"),
         },
     )
 

@@ -176,8 +176,6 @@ class ErrorInFull:
 
 def cause_of(operation: ConnectionOperation, group: ErrorGroup | None) -> Cause | None:
     """The entry of the catalogue that somebody chose for its like, or the first that matches."""
-    if operation.error is None:
-        return None
     chosen = catalogue().by_id(group.cause) if group and group.cause else None
     return chosen or catalogue().probable(
         operation.error_code,
