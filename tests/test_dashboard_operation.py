@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -15,12 +16,17 @@ from django.utils import timezone
 from operations import provisioning
 from operations.models import (
     Action,
+    Actor,
+    ActorKind,
     Change,
     Channel,
     ConnectionOperation,
+    ErrorGroup,
     ExternalConnection,
     OperationStatus,
+    OutcomeRule,
     Triage,
+    WorkerHeartbeat,
 )
 from tests import factories
 
@@ -123,6 +129,172 @@ def test_a_completed_registration_links_its_schema_version(operator):
 
     assert "schema version 1" in text
     assert "Retry operation" not in text
+
+
+def test_how_often_and_where_its_like_was_seen(operator):
+    first, second = factories.make_connection(), factories.make_connection()
+    for number in range(3):
+        error = {"message": f"Item {number} was refused."}
+        operation = factories.report(first, status="failed", error=error)
+    factories.report(second, status="failed", error={"message": "Item 99 was refused."})
+
+    text = page(operator, operation)
+
+    assert "Seen 4 times on 2 connections" in text
+    assert reverse("error", args=[operation.fingerprint]) in text
+
+
+def test_the_probable_cause_is_marked_as_advice(operator):
+    error = {"code": "DuplicateLabel", "message": "No."}
+    operation = factories.fail_registration(factories.make_connection(), error)
+
+    text = page(operator, operation)
+    assert "A label is used twice" in text
+    assert "What to do" in text and "not part of Graph" in text
+
+    ErrorGroup.objects.update(cause="too-many-properties")
+    assert "The schema has more than 128 properties" in page(operator, operation)
+
+
+def test_the_change_that_was_asked_for(operator):
+    connection = factories.make_connection()
+    title = factories.a_property("title", isSearchable=True)
+    factories.register_schema(connection, factories.a_schema(title))
+    both = factories.a_schema({**title, "isRetrievable": True}, factories.a_property("owner"))
+    failed = factories.fail_registration(connection, document=both)
+    registered = factories.register_schema(connection, both)
+    factories.register_schema(connection, factories.a_schema(*both["properties"][::-1]))
+
+    for operation in (failed, registered):
+        card = page(operator, operation).split('data-key="changes"')[1].split("</section>")[0]
+        assert "version 1</a>" in card
+        assert re.findall(r'class="diff-(\w+)" data-key="(\w+)"', card) == [
+            ("changed", "title"),
+            ("added", "owner"),
+        ]
+        assert "isRetrievable" in card
+
+
+def test_the_first_schema_is_compared_with_none(operator):
+    operation = factories.request_registration(factories.make_connection())
+
+    assert "there was none in force" in page(operator, operation)
+
+
+def test_the_json_is_a_file_too(operator):
+    operation = factories.fail_registration(factories.make_connection("contosohr"), ERROR)
+
+    response = operator.get(address(operation, "operation-json"))
+
+    assert json.loads(response.content) == operation.graph()
+    assert response["Content-Disposition"] == (
+        f'attachment; filename="contosohr-{operation.graph_id}.json"'
+    )
+
+
+def advice(client, operation):
+    found = re.search(r'class="outcome-advice" dir="auto">(.*?)</p>', page(client, operation))
+    return unescape(found.group(1)) if found else ""
+
+
+def test_waiting_long_asks_for_a_worker(operator):
+    operation = factories.request_registration(factories.make_connection())
+    assert advice(operator, operation) == ""
+
+    factories.make_stuck(operation)
+    assert "No worker has been heard of. Start one" in advice(operator, operation)
+
+    beat = WorkerHeartbeat.objects.create(name="w", seen_at=timezone.now() - timedelta(days=1))
+    assert re.match(
+        r"No worker has been heard of since .*\d\d:\d\d\. Start", advice(operator, operation)
+    )
+
+    WorkerHeartbeat.objects.filter(pk=beat.pk).update(seen_at=timezone.now())
+    assert "A worker lives and has not taken it" in advice(operator, operation)
+
+
+def test_running_long_names_the_worker(operator):
+    operation = factories.request_registration(factories.make_connection())
+    provisioning.claim("worker-7")
+    WorkerHeartbeat.objects.create(name="worker-7")
+    assert advice(operator, operation) == ""
+
+    factories.make_stuck(operation)
+    assert "Worker worker-7 has it in hand" in advice(operator, operation)
+
+    ConnectionOperation.objects.update(lease_until=timezone.now() - timedelta(minutes=2))
+    assert "fallen silent" in advice(operator, operation)
+
+
+def test_what_another_service_reports_is_asked_there(operator):
+    actor = Actor(ActorKind.APPLICATION, "People sync", Channel.API)
+    operation = factories.make_stuck(factories.report(factories.make_connection(), actor))
+
+    assert advice(operator, operation).startswith("People sync reports it")
+
+
+def test_attempts_are_the_workers_and_retries_are_operations(operator):
+    operation = factories.request_registration(factories.make_connection())
+    held = provisioning.claim("w")
+    provisioning.fail_attempt(held, "It broke.")
+    ConnectionOperation.objects.update(run_after=timezone.now())
+    OutcomeRule.objects.create(error={"message": "No."})
+    factories.work_off()
+    operation.refresh_from_db()
+    new = provisioning.retry(operation, factories.COMMAND)
+
+    timeline = page(operator, operation).split('class="timeline"')[1]
+
+    labels = re.findall(r"<strong>(.*?)</strong>", timeline)
+    assert labels == [
+        "Requested", "Queued", "Started", "Handed back to the queue", "Started", "Failed",
+        "Retried",
+    ]  # fmt: skip
+    assert "attempt 1 of 3" in timeline and "attempt 2 of 3" in timeline
+    assert address(new) in timeline
+
+
+def test_what_goes_on_says_for_how_long(operator):
+    operation = factories.request_registration(factories.make_connection())
+
+    assert "Waiting for a worker" in page(operator, operation).split('class="timeline"')[1]
+    provisioning.claim("w")
+    text = page(operator, operation)
+    assert "<strong>Running</strong>" in text
+    assert "it looks again every 5 seconds" in text
+
+
+def retry_button(client, operation):
+    found = re.search(r'/retry/" class="button([^"]*)">([^<]*)<', page(client, operation))
+    return found.groups() if found else None
+
+
+def test_the_retry_of_what_is_settled_is_no_first_choice(operator):
+    connection = factories.make_connection()
+    operation = factories.fail_registration(connection)
+    assert retry_button(operator, operation) == (" primary", "Retry operation")
+
+    new = provisioning.retry(operation, factories.COMMAND)
+    assert retry_button(operator, operation) is None
+    text = page(operator, operation)
+    assert "A registration of this connection runs already:" in text
+    assert address(new) in text
+
+    factories.work_off()
+    assert retry_button(operator, operation) == ("", "Retry once more")
+
+
+def test_a_viewer_reads_and_cannot_act(viewer):
+    operation = factories.fail_registration(factories.make_connection(), ERROR)
+
+    text = page(viewer, operation)
+
+    assert "Set isRetrievable." in text
+    assert "Retry operation" not in text and "Acknowledge failure" not in text
+    for action in ("retry", "acknowledge"):
+        response = viewer.post(address(operation, action))
+        assert response.status_code == 403
+        assert "This needs the role operator." in response.content.decode()
 
 
 def test_retry_makes_a_new_linked_operation(operator):

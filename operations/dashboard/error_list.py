@@ -107,7 +107,7 @@ def newest_failures(groups: Sequence[ErrorGroup]) -> dict[int, ConnectionOperati
     """The newest failure of each of these groups (``with_newest``), by the key of the group."""
     keys = {group.newest_key: group.pk for group in groups}  # type: ignore[attr-defined]
     errors = ConnectionOperation.objects.filter(pk__in=keys.keys() - {None}).only(
-        "error_code", "error_message", "error_details", "error_inner", "error_target"
+        "error_code", "error_message", "error_details", "error_inner"
     )
     return {keys[failure.pk]: failure for failure in errors}
 

@@ -15,7 +15,8 @@ from operations.dashboard.pages.application import (
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
-from operations.dashboard.pages.connections import connections, export_connections
+from operations.dashboard.pages.connections import connections, export_connections, with_selected
+from operations.dashboard.pages.demo import load_demo
 from operations.dashboard.pages.error import (
     change_cause,
     error,
@@ -43,9 +44,11 @@ urlpatterns = [
     path("sign-in/", SignInView.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
+    path("demo/", load_demo, name="load-demo"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
     path("connections/export.<str:kind>", export_connections, name="export-connections"),
+    path("connections/with-selected/", with_selected, name="selected-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(

@@ -183,6 +183,8 @@ class ConnectionOperation(models.Model):
             models.Index(fields=["connection", "id"], name="operation_by_connection"),
             # the dashboard's list of one status
             models.Index(fields=["status", "id"], name="operation_by_status"),
+            # the lists of the last hours or days
+            models.Index(fields=["created_at", "id"], name="operation_by_time"),
             # the worker's claim
             models.Index(
                 fields=["run_after", "id"],

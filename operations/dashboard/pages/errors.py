@@ -23,13 +23,13 @@ from operations.dashboard.error_list import (
     errors_asked_for,
     with_newest,
 )
-from operations.dashboard.exports import stream_csv, stream_jsonl
 from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.listing import page_of
 from operations.dashboard.live import live_page
 from operations.dashboard.presentation.errors import CauseEntry, ErrorRow
 from operations.dashboard.presentation.numbers import Count
+from operations.exports import stream_csv, stream_jsonl
 from operations.marks import ERROR_MARKS
 from operations.models import ErrorGroup
 from operations.roles import Role

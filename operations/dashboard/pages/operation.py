@@ -11,15 +11,16 @@ from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
+from operations.causes import catalogue
 from operations.dashboard.forms import NOTE_LENGTH
 from operations.dashboard.guard import page
 from operations.dashboard.listing import GLIMPSE
 from operations.dashboard.live import live_page
 from operations.dashboard.lookups import find_operation, last_heartbeat
+from operations.dashboard.presentation.errors import probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operation import (
     ErrorInFull,
-    cause_of,
     graph_json,
     timeline,
     waiting_advice,
@@ -62,7 +63,7 @@ def operation(request: HttpRequest, connection_id: str, operation_id: str) -> Ht
             "operation": found,
             "row": row,
             "error": ErrorInFull.of(found),
-            "cause": cause_of(found, group),
+            "cause": probable_cause(group, found, catalogue()) if group else None,
             "group": group,
             "seen": Count(group.count) if group else None,
             "seen_on": _connections_with(found.fingerprint) if group else None,

@@ -17,7 +17,6 @@ from operations.causes import Catalogue, Cause
 from operations.dashboard.charts import DailyBars, Day, Strip
 from operations.dashboard.charts.drawing import grouped
 from operations.dashboard.presentation.numbers import Count
-from operations.dashboard.presentation.operation import cause_of
 from operations.marks import ERROR_MARKS, Mark
 from operations.models import Action, Change, ConnectionOperation, ErrorGroup
 from operations.models.error_group import ErrorStatus
@@ -43,9 +42,13 @@ def probable_cause(
 
     When all of them are deleted, what the group itself still knows has to do.
     """
-    if newest is not None:
-        return cause_of(newest, group)
-    return catalogue.by_id(group.cause) or catalogue.probable(group.code, group.pattern)
+    if chosen := catalogue.by_id(group.cause):
+        return chosen
+    if newest is None:
+        return catalogue.probable(group.code, group.pattern)
+    return catalogue.probable(
+        newest.error_code, newest.error_message, newest.error_details, newest.error_inner
+    )
 
 
 class FailedDay(Day):

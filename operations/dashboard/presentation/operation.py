@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
-from operations.causes import Cause, catalogue
 from operations.dashboard.presentation.numbers import coarse_duration, exact_duration
 from operations.dashboard.presentation.operations import running_since
 from operations.dashboard.presentation.workers import worker_lives
@@ -22,7 +21,6 @@ from operations.models import (
     ActorKind,
     Change,
     ConnectionOperation,
-    ErrorGroup,
     OperationStatus,
     Triage,
 )
@@ -172,17 +170,6 @@ class ErrorInFull:
     @property
     def length(self) -> str:
         return f"{len(self.message):,}"
-
-
-def cause_of(operation: ConnectionOperation, group: ErrorGroup | None) -> Cause | None:
-    """The entry of the catalogue that somebody chose for its like, or the first that matches."""
-    chosen = catalogue().by_id(group.cause) if group and group.cause else None
-    return chosen or catalogue().probable(
-        operation.error_code,
-        operation.error_message,
-        operation.error_details,
-        operation.error_inner,
-    )
 
 
 def graph_json(operation: ConnectionOperation) -> str:

@@ -204,7 +204,7 @@
       bar.classList.remove("is-troubled", "is-paused");
       const time = response.headers.get("Data-Time");
       if (time && dataTime) dataTime.textContent = time;
-      state.textContent = bar.dataset.live;
+      state.textContent = bar.dataset.current;
     } catch {
       failures += 1;
       troubled();
@@ -260,7 +260,7 @@
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
     pause.textContent = paused ? pause.dataset.resume : pause.dataset.pause;
-    state.textContent = paused ? bar.dataset.paused : bar.dataset.live;
+    state.textContent = paused ? bar.dataset.paused : bar.dataset.current;
     bar.classList.toggle("is-paused", paused);
     if (paused) clearTimeout(timer);
     else refresh();
