@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0010_change_lists'),
+        ('operations', '0011_operation_id_prefix'),
     ]
 
     operations = [
