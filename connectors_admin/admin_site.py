@@ -1,4 +1,7 @@
-"""The Django admin, with 400 for addresses that make no sense instead of 500."""
+"""The Django admin, entered by the pages' own sign-in and by the role administrator.
+
+Addresses that make no sense are a 400 instead of a 500.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import SuspiciousOperation
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from operations.roles import Role
 
@@ -25,11 +30,33 @@ class StrictAdminSite(AdminSite):
         user = request.user
         return user.is_active and (user.is_staff or Role.ADMINISTRATOR.is_held_by(user))
 
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """There is one page to sign in on, and it is not this one."""
+        wanted = request.GET.get("next", "")
+        if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
+            wanted = reverse("admin:index")
+        return self._turned_away(request, wanted) or HttpResponseRedirect(wanted)
+
+    def _turned_away(self, request: HttpRequest, wanted: str) -> HttpResponse | None:
+        """To the sign-in page who is not signed in. Raises PermissionDenied for somebody who is
+        and may not come in; None for who may."""
+        if self.has_permission(request):
+            return None
+        if not request.user.is_authenticated:
+            # not above: this file is read before there are models
+            from django.contrib.auth.views import redirect_to_login
+
+            return redirect_to_login(wanted, reverse("sign-in"))
+        Role.ADMINISTRATOR.require(request.user)
+        return None
+
     def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
         guarded = super().admin_view(view, cacheable)
 
         @wraps(guarded)
         def strict(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if turned_away := self._turned_away(request, request.get_full_path()):
+                return turned_away
             try:
                 response = guarded(request, *args, **kwargs)
                 if isinstance(response, SimpleTemplateResponse):
@@ -43,6 +70,14 @@ class StrictAdminSite(AdminSite):
                 ) from error
 
         return strict
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[Any]:
+        """Our own data first, in the order in which it was registered; accounts after it."""
+        order = {model: number for number, model in enumerate(self._registry)}
+        apps = super().get_app_list(request, app_label)
+        for app in apps:
+            app["models"].sort(key=lambda entry: order[entry["model"]])
+        return sorted(apps, key=lambda app: app["app_label"] != "operations")
 
 
 class StrictAdminConfig(AdminConfig):

@@ -207,6 +207,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
+FORMAT_MODULE_PATH = ["connectors_admin.formats"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 
 STATIC_URL = "static/"

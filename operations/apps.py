@@ -3,7 +3,7 @@ from django.apps import AppConfig
 
 class OperationsConfig(AppConfig):
     name = "operations"
-    verbose_name = "External connections"
+    verbose_name = "Connectors"
 
     def ready(self) -> None:
         from operations import checks  # noqa: F401 - registers the system checks

@@ -17,7 +17,7 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Value
 from django.utils import timezone
 
 from operations import bearer, foreign_tokens
@@ -164,11 +164,8 @@ def _application_of(claims: dict[str, Any]) -> Application | None:
     usable: Value | Exists = Value(True)
     if "secret_id" in claims:
         usable = Exists(
-            ApplicationSecret.objects.filter(
-                Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-                application=OuterRef("pk"),
-                key_id=_guid(claims["secret_id"]),
-                revoked_at=None,
+            ApplicationSecret.objects.usable(timezone.now()).filter(
+                application=OuterRef("pk"), key_id=_guid(claims["secret_id"])
             )
         )
     applications = Application.objects.filter(app_id=_guid(claims["azp"]))

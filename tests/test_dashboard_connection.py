@@ -104,6 +104,21 @@ def test_health_comes_with_its_reason(operator, arrange, label, reason):
     assert reason in standing
 
 
+def test_the_health_leads_to_what_it_is_about(viewer):
+    connection = factories.make_connection("contosohr")
+    assert 'href="?tab=schema#register" dir="auto">It has no schema' in page(viewer, "contosohr")
+
+    failure = factories.report(connection, status="failed", error={"message": "It broke."})
+    address = reverse("operation", args=["contosohr", failure.graph_id])
+    assert f'href="{address}" dir="auto">It broke.' in page(viewer, "contosohr")
+
+    late = factories.make_stuck(factories.report(connection))
+    factories.report(connection, status="unspecified")
+    text = page(viewer, "contosohr")
+    assert 'href="?tab=operations&amp;stuck=1" dir="auto">An operation does not end.' in text
+    assert late.graph_id in page(viewer, "contosohr", "?tab=operations&stuck=1")
+
+
 def test_the_operations_tab_filters_and_keeps_the_tab(operator):
     connection = factories.make_connection("contosohr")
     failure = factories.report(connection, status="failed")

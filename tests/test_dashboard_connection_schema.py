@@ -67,7 +67,7 @@ def test_any_two_versions_are_compared(viewer, connection):
     back = part(page(viewer, "&from=2&to=1"), "changes")
     assert "diff-removed" in back and "<del>author</del>" in back
 
-    assert "Versions 2 and 2 are alike: 2 properties." in page(viewer, "&from=2&to=2")
+    assert "Both are alike: 2 properties." in page(viewer, "&from=2&to=2")
 
 
 @pytest.mark.parametrize("query", ["&from=9", "&to=0", "&version=4", "&version=x", "&below=%00"])

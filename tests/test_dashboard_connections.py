@@ -4,6 +4,7 @@ import html
 import re
 import uuid
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection as database
@@ -13,7 +14,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from operations.dashboard.connection_list import SORTS
-from operations.models import ConnectionState, ExternalConnection, OutcomeCount
+from operations.models import (
+    ConnectionOperation,
+    ConnectionState,
+    ExternalConnection,
+    OutcomeCount,
+    Triage,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -279,10 +286,60 @@ def test_columns_stay_when_a_filter_goes(operator):
 def test_a_viewer_selects_and_exports_nothing(viewer, operator, administrator):
     factories.make_connection()
 
-    assert 'form="chosen"' not in page(viewer) and "export.csv" not in page(viewer)
-    assert 'form="chosen"' in page(operator) and "export.csv" in page(operator)
-    assert "delete-selected" not in page(operator)
-    assert "delete-selected" in page(administrator)
+    assert 'form="bulk"' not in page(viewer) and "export.csv" not in page(viewer)
+    assert 'form="bulk"' in page(operator) and "export.csv" in page(operator)
+    assert 'value="delete"' not in page(operator)
+    assert 'value="delete"' in page(administrator)
+
+
+def selected(client, action, *graph_ids):
+    query = urlencode([("action", action), *(("connection", each) for each in graph_ids)])
+    return client.get(f"{reverse('selected-connections')}?{query}", follow=True)
+
+
+def test_open_failures_of_the_selected_are_shown_and_acknowledged(operator):
+    failures = []
+    for name in ("one", "two", "three"):
+        connection = factories.make_connection(name)
+        failures.append(factories.report(connection, status="failed"))
+        factories.report(connection, status="unspecified")
+
+    shown = selected(operator, "show", "one", "two").content.decode()
+    assert "2 of 2 shown" in shown
+    assert [failure.graph_id in shown for failure in failures] == [True, True, False]
+
+    asked = selected(operator, "acknowledge", "one", "two")
+    assert "Acknowledge 2 failures" in asked.content.decode()
+    address = asked.redirect_chain[-1][0]
+    form = {"reason": "Known.", "run_id": uuid.uuid4(), "last_key": failures[-1].pk + 9}
+    operator.post(address, form)
+
+    triage = [ConnectionOperation.objects.get(pk=failure.pk).triage for failure in failures]
+    assert triage == [Triage.ACKNOWLEDGED, Triage.ACKNOWLEDGED, Triage.OPEN]
+
+
+def test_nothing_selected_is_nothing_done(operator):
+    """Not the whole list, which the same address without connections would mean."""
+    factories.report(factories.make_connection(), status="failed")
+
+    for action in ("acknowledge", "show", "delete"):
+        response = selected(operator, action, "%00")
+        assert response.redirect_chain == [(reverse("connections"), 302)]
+        assert "No connection was selected. Nothing changed." in response.content.decode()
+
+
+def test_deleting_the_selected_asks_and_needs_the_role(operator, administrator):
+    factories.make_connection("one")
+
+    assert "Delete 1 connection" in selected(administrator, "delete", "one").content.decode()
+    assert selected(operator, "delete", "one").status_code == 403
+
+
+def test_an_unknown_action_is_not_found(operator):
+    response = selected(operator, "polish", "one")
+
+    assert response.status_code == 404
+    assert "There is no such action on connections." in response.content.decode()
 
 
 def test_names_are_escaped(operator):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operations.dashboard.exports import BATCH, FORMULA, INCOMPLETE, stream_csv, stream_jsonl
+from operations.exports import BATCH, FORMULA, INCOMPLETE, stream_csv, stream_jsonl
 from operations.models import OperationStatus
 
 

@@ -20,6 +20,8 @@ def addresses():
         reverse("connection", args=["contosohr"]),
         reverse("connection", args=["contosohr"]) + "?tab=operations",
         reverse("connection", args=["contosohr"]) + "?tab=schema",
+        reverse("connection", args=["contosohr"]) + "?tab=activity",
+        reverse("connection", args=["contosohr"]) + "?tab=api",
         reverse("operations"),
         reverse("operation", args=["contosohr", operation.graph_id]),
     ]

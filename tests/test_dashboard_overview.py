@@ -42,6 +42,28 @@ def test_first_use_shows_how_to_make_a_connection(operator):
     assert 'data-copy-from="curl"' in text
 
 
+def test_demo_data_is_loaded_into_an_empty_installation_only(administrator):
+    assert reverse("load-demo") in page(administrator)
+
+    response = administrator.post(reverse("load-demo"), follow=True)
+    assert "Demo data is loaded: 10 connections" in response.content.decode()
+    assert reverse("load-demo") not in response.content.decode()
+
+    again = administrator.post(reverse("load-demo"), follow=True)
+    assert "There are connections already. Nothing changed." in again.content.decode()
+    assert ExternalConnection.objects.count() == 10
+
+
+def test_demo_data_is_for_administrators_and_never_by_a_link(operator, administrator):
+    assert reverse("load-demo") not in page(operator)
+    refused = operator.post(reverse("load-demo"))
+    assert refused.status_code == 403
+    assert "This needs the role administrator." in refused.content.decode()
+
+    assert administrator.get(reverse("load-demo")).status_code == 302
+    assert not ExternalConnection.objects.exists()
+
+
 def test_all_calm_is_one_line(operator):
     factories.make_connection(state=ConnectionState.READY)
 
@@ -228,7 +250,7 @@ def test_running_against_usual(operator):
     running = page(operator).split('data-key="running"')[1].split("</section>")[0]
 
     assert "Running for 2 min." in running
-    assert "usually 6 min" in running
+    assert "usual 6 min" in running
 
 
 def test_the_last_days_are_drawn(operator):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -12,31 +13,42 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from operations.admin.guard import DomainAdmin, DomainForm, ReadOnlyAdmin, admin_actor, answer
+from operations.admin.cells import ago, cell, link
+from operations.admin.guard import DomainAdmin, DomainForm, ReadOnlyAdmin
 from operations.errors import ItemNotFound
-from operations.models import ROLES, Application, ApplicationSecret, Change
+from operations.models import ROLES, Actor, Application, ApplicationSecret, Change
+
+SECRETS_SHOWN = 20
 
 
 class ApplicationForm(DomainForm):
     roles = forms.MultipleChoiceField(
+        label=gettext_lazy("Roles"),
         choices=[(role, role) for role in ROLES],
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="What its tokens may carry. A role that is taken away works no longer within "
-        "seconds, also in tokens that are out already.",
+        help_text=gettext_lazy(
+            "What its tokens may carry. A role that is taken away works no longer within "
+            "seconds, also in tokens that are out already."
+        ),
     )
     foreign_app_id = forms.UUIDField(
-        label="App id at another issuer",
+        label=gettext_lazy("App id at another issuer"),
         required=False,
-        help_text="For an application whose tokens another issuer makes (FOREIGN_ISSUER). It gets "
-        "no secret here.",
+        help_text=gettext_lazy(
+            "For an application whose tokens another issuer makes (FOREIGN_ISSUER). It gets no "
+            "secret here."
+        ),
     )
     secret: str | None = None
 
     class Meta:
         help_texts = {
-            "enabled": "Off: it gets no token, and the tokens it has work no longer.",
+            "enabled": gettext_lazy("Off: it gets no token, and the tokens it has work no longer."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -61,45 +73,19 @@ class ApplicationForm(DomainForm):
         return current
 
 
-class SecretInline(admin.TabularInline):
-    model = ApplicationSecret
-    fields = readonly_fields = (
-        "prefix",
-        "key_id",
-        "state",
-        "created_at",
-        "expires_at",
-        "revoked_at",
-        "last_used_at",
-    )
-    extra = 0
-    can_delete = False
-    show_change_link = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    @admin.display(description="state")
-    def state(self, secret: ApplicationSecret) -> str:
-        return state_of(secret)
-
-
 def state_of(secret: ApplicationSecret) -> str:
     if secret.revoked_at:
-        return "revoked"
-    return "expired" if secret.is_expired else "usable"
+        return _("revoked")
+    return _("expired") if secret.is_expired else _("usable")
 
 
 class SecretForm(forms.Form):
     days = forms.IntegerField(
-        label="Days until it expires",
+        label=gettext_lazy("Days until it expires"),
         required=False,
         min_value=1,
         max_value=3650,
-        help_text="Empty: it does not expire.",
+        help_text=gettext_lazy("Empty: it does not expire."),
     )
 
 
@@ -110,11 +96,11 @@ class NothingToAsk(forms.Form):
 @admin.register(Application)
 class ApplicationAdmin(DomainAdmin):
     form = ApplicationForm
-    list_display = ("name", "app_id", "enabled", "usable_secrets", "created_at")
+    list_display = ("name_shown", "app_id", "enabled", "usable_secrets", "created")
     list_filter = ("enabled",)
     search_fields = ("name", "app_id")
-    sortable_by = ("name",)
-    inlines = (SecretInline,)
+    search_help_text = gettext_lazy("Name or client id")
+    sortable_by = ("name_shown",)
     actions = ("create_secret",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
@@ -127,30 +113,40 @@ class ApplicationAdmin(DomainAdmin):
             .annotate(secret_count=Count("secrets", filter=usable & Q(secrets__isnull=False)))
         )
 
-    @admin.display(description="usable secrets")
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_shown(self, application: Application) -> SafeString:
+        return format_html('<bdi dir="auto">{}</bdi>', application.name)
+
+    @admin.display(description=gettext_lazy("usable secrets"))
     def usable_secrets(self, application: Application) -> int:
         return application.secret_count  # type: ignore[attr-defined]
+
+    @admin.display(description=gettext_lazy("created"))
+    def created(self, application: Application) -> SafeString:
+        return ago(application.created_at)
 
     def get_fieldsets(self, request: HttpRequest, obj: Application | None = None) -> Any:
         if obj is None:
             return [(None, {"fields": ("name", "roles", "foreign_app_id")})]
-        shown = ("name", "app_id", "enabled", "roles", "secrets_link", "created_at")
+        shown = ("name", "app_id", "enabled", "roles", "owned", "secrets_shown", "created_at")
         return [(None, {"fields": shown})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("app_id", "secrets_link", "created_at")
+        return ("app_id", "owned", "secrets_shown", "created_at")
 
-    def get_inlines(self, request: HttpRequest, obj: Application | None) -> Any:
-        return self.inlines if obj else ()
+    @admin.display(description=gettext_lazy("connections"))
+    def owned(self, application: Application) -> SafeString:
+        address = reverse("admin:operations_externalconnection_changelist")
+        query = urlencode({"owner": application.app_id})
+        return link(f"{address}?{query}", _("Those that it owns"))
 
-    @admin.display(description="secrets")
-    def secrets_link(self, application: Application) -> str:
-        url = reverse("admin:operations_applicationsecret_changelist")
-        return format_html(
-            '<a href="{}?application__id__exact={}">Revoke a secret</a>. A further one is made by '
-            "the action on the list of applications.",
-            url,
-            application.pk,
+    @admin.display(description=gettext_lazy("secrets"))
+    def secrets_shown(self, application: Application) -> SafeString:
+        newest = application.secrets.order_by("-pk")[:SECRETS_SHOWN]
+        return cell(
+            "_secrets",
+            secrets=[(secret, state_of(secret)) for secret in newest],
+            application=application,
         )
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -161,7 +157,8 @@ class ApplicationAdmin(DomainAdmin):
     def show_secret(self, request: HttpRequest, application: Application, secret: str) -> None:
         self.message_user(
             request,
-            f"Client id {application.app_id}, secret {secret} (shown only now: keep it).",
+            _("Client id %(id)s, secret %(secret)s (shown only now: keep it).")
+            % {"id": application.app_id, "secret": secret},
             messages.WARNING,
         )
 
@@ -174,68 +171,76 @@ class ApplicationAdmin(DomainAdmin):
         of_no_connection = Change.objects.filter(connection_key=None)
         return of_no_connection.filter(subject__endswith=f"({application.app_id})")
 
-    @admin.action(permissions=["change"], description="Create a further secret for selected…")
+    def view_on_site(self, application: Application) -> str:
+        return reverse("application", args=[application.app_id])
+
+    @admin.action(
+        permissions=["change"], description=gettext_lazy("Create a further secret for selected…")
+    )
     def create_secret(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        form = answer(request, SecretForm)
-        if not form.is_valid():
-            return self.ask(
-                request,
-                queryset,
-                form,
-                action="create_secret",
-                question="Create a further secret for these applications?",
-                button="Create",
-            )
-        actor, days = admin_actor(request), form.cleaned_data["days"]
-        expires_at = timezone.now() + timedelta(days=days) if days else None
+        def do(application: Application, actor: Actor, form: forms.Form) -> None:
+            days = form.cleaned_data["days"]
+            expires_at = timezone.now() + timedelta(days=days) if days else None
+            self.show_secret(request, application, application.create_secret(actor, expires_at))
 
-        def do(application: Application) -> None:
-            secret = application.create_secret(actor, expires_at)
-            self.show_secret(request, application, secret)
-
-        self.for_each(request, queryset, do, done="given a secret")
-        return None
+        return self.ask_and_do(
+            request,
+            queryset,
+            SecretForm,
+            do,
+            action="create_secret",
+            question=_("Create a further secret for these applications?"),
+            button=_("Create"),
+            done=_("given a secret"),
+        )
 
 
 @admin.register(ApplicationSecret)
 class SecretAdmin(ReadOnlyAdmin):
-    list_display = (
-        "prefix",
+    list_display = ("prefix", "application", "state", "created", "expires_at", "last_used")
+    fields = (
         "application",
-        "state",
+        "prefix",
+        "key_id",
+        "created_by",
         "created_at",
         "expires_at",
         "revoked_at",
         "last_used_at",
+        "last_used_address",
     )
-    fields = ("application", "prefix", "key_id", "created_at", "expires_at", "revoked_at")
     list_select_related = ("application",)
-    list_filter = (("application", admin.RelatedOnlyFieldListFilter),)
     search_fields = ("prefix", "application__name")
+    search_help_text = gettext_lazy("Beginning of a secret, or name of an application")
     actions = ("revoke",)
 
-    @admin.display(description="state")
+    @admin.display(description=gettext_lazy("state"))
     def state(self, secret: ApplicationSecret) -> str:
         return state_of(secret)
+
+    @admin.display(description=gettext_lazy("created"))
+    def created(self, secret: ApplicationSecret) -> SafeString:
+        return ago(secret.created_at)
+
+    @admin.display(description=gettext_lazy("last used"))
+    def last_used(self, secret: ApplicationSecret) -> str:
+        return ago(secret.last_used_at) if secret.last_used_at else _("never")
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("operations.change_applicationsecret")
 
-    @admin.action(permissions=["revoke"], description="Revoke selected secrets…")
+    @admin.action(permissions=["revoke"], description=gettext_lazy("Revoke selected secrets…"))
     def revoke(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        if not answer(request, NothingToAsk).is_valid():
-            return self.ask(
-                request,
-                queryset,
-                NothingToAsk(),
-                action="revoke",
-                question="Revoke these secrets? Tokens that were got with them work no longer.",
-                button="Revoke",
-            )
-        actor = admin_actor(request)
+        def do(secret: ApplicationSecret, actor: Actor, form: forms.Form) -> str | None:
+            return None if secret.revoke(actor) else _("it is revoked already.")
 
-        def do(secret: ApplicationSecret) -> str | None:
-            return None if secret.revoke(actor) else "it is revoked already."
-
-        self.for_each(request, queryset, do, done="revoked")
-        return None
+        return self.ask_and_do(
+            request,
+            queryset,
+            NothingToAsk,
+            do,
+            action="revoke",
+            question=_("Revoke these secrets? Tokens that were got with them work no longer."),
+            button=_("Revoke"),
+            done=_("revoked"),
+        )

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from operations import provisioning
-from operations.admin.fields import AppIdsField, JsonObjectField, LinesField
+from operations.admin.cells import ago, badge, cell, link
+from operations.admin.fields import AppIdsField, JsonObjectField, LinesField, settable
+from operations.admin.filters import HealthFilter, OwnerFilter, StateFilter
 from operations.admin.guard import DomainAdmin, DomainForm
 from operations.connection_rules import (
     read_activity_settings,
@@ -26,6 +31,7 @@ from operations.connection_rules import (
     read_search_settings,
 )
 from operations.errors import Fault, ItemNotFound
+from operations.marks import connection_mark, operation_mark
 from operations.models import (
     Actor,
     Application,
@@ -34,8 +40,8 @@ from operations.models import (
     ConnectionState,
     ContentCategory,
     ExternalConnection,
-    GraphEnum,
-    OperationStatus,
+    OutcomeRule,
+    Schema,
 )
 
 RECENT = 20
@@ -49,54 +55,70 @@ RULES: dict[str, Callable[[object], tuple[Any, list[Fault]]]] = {
 }
 
 
-def settable(enum: type[GraphEnum], current: int | None) -> list[tuple[int, str]]:
-    """The choices of an enumeration: without the sentinel, unless that is what is stored."""
-    return [
-        (member.value, member.word)
-        for member in enum
-        if member.word != "unknownFutureValue" or member.value == current
-    ]
-
-
 class ConnectionForm(DomainForm):
     field_of_target = {"id": "graph_id", "state": "state"}
 
-    description = LinesField(help_text="Optional. Shown in the administration of a tenant.")
+    description = LinesField(
+        help_text=gettext_lazy("Optional. Shown in the administration of a tenant.")
+    )
     authorized_app_ids = AppIdsField(
-        label="Authorized applications",
-        help_text="configuration.authorizedAppIds: client ids, one a line. Each may do all that "
-        "the owner may.",
+        label=gettext_lazy("Authorized applications"),
+        help_text=gettext_lazy(
+            "configuration.authorizedAppIds: client ids, one a line. Each may do all that the "
+            "owner may."
+        ),
     )
     open_configuration = JsonObjectField(
-        label="Other members of configuration",
-        help_text='configuration is an open type: {"member": …}, whatever its clients keep there.',
+        label=gettext_lazy("Other members of configuration"),
+        help_text=gettext_lazy(
+            'configuration is an open type: {"member": …}, whatever its clients keep there.'
+        ),
     )
     activity_settings = JsonObjectField(
-        help_text='{"urlToItemResolvers": [{"@odata.type": '
-        '"#microsoft.graph.externalConnectors.itemIdResolver", "itemId": "{id}", "priority": 1, '
-        '"urlMatchInfo": {"baseUrls": ["https://…"], "urlPattern": "/(?<id>[0-9]+)"}}]}: how '
-        "addresses are matched to items."
+        help_text=gettext_lazy(
+            '{"urlToItemResolvers": [{"@odata.type": '
+            '"#microsoft.graph.externalConnectors.itemIdResolver", "itemId": "{id}", '
+            '"priority": 1, "urlMatchInfo": {"baseUrls": ["https://…"], "urlPattern": '
+            '"/(?<id>[0-9]+)"}}]}: how addresses are matched to items.'
+        )
     )
     search_settings = JsonObjectField(
-        help_text='{"searchResultTemplates": [{"id": "…", "priority": 1, "layout": {"type": '
-        '"AdaptiveCard", …}, "rules": []}]}, two at most: how results are shown.'
+        help_text=gettext_lazy(
+            '{"searchResultTemplates": [{"id": "…", "priority": 1, "layout": {"type": '
+            '"AdaptiveCard", …}, "rules": []}]}, two at most: how results are shown.'
+        )
     )
     compliance_settings = JsonObjectField(
-        help_text='{"eDiscoveryResultTemplates": […]}, templates likewise, with cards up to 1.2 '
-        "and without ${…}. Shown by beta only."
+        help_text=gettext_lazy(
+            '{"eDiscoveryResultTemplates": […]}, templates likewise, with cards up to 1.2 and '
+            "without ${…}. Shown by beta only."
+        )
     )
 
     class Meta:
         help_texts = {
-            "graph_id": "3 to 32 letters and digits. Not a reserved name, not beginning with "
-            "Microsoft, unique without regard to case, and fixed once it is saved.",
-            "name": "Up to 128 characters.",
-            "state": "Draft: no schema yet. Ready: accepts items. Obsolete: can only be read and "
-            "deleted. Limit exceeded: no new items. Set by the worker; by hand only to correct it.",
-            "owner_app_id": "Client id of the application that owns it. Empty: nobody does.",
-            "content_category": "Uncategorized unless the owner says what the content is.",
-            "connector_id": "Teams app id, when the connection was made by a connector of Teams.",
-            "enabled_content_experiences": "Comma-separated: search, compliance. Beta only.",
+            "graph_id": gettext_lazy(
+                "3 to 32 letters and digits. Not a reserved name, not beginning with Microsoft, "
+                "unique without regard to case, and fixed once it is saved."
+            ),
+            "name": gettext_lazy("Up to 128 characters."),
+            "state": gettext_lazy(
+                "Draft: no schema yet. Ready: accepts items. Obsolete: can only be read and "
+                "deleted. Limit exceeded: no new items. Set by the worker; by hand only to "
+                "correct it."
+            ),
+            "owner_app_id": gettext_lazy(
+                "Client id of the application that owns it. Empty: nobody does."
+            ),
+            "content_category": gettext_lazy(
+                "Uncategorized unless the owner says what the content is."
+            ),
+            "connector_id": gettext_lazy(
+                "Teams app id, when the connection was made by a connector of Teams."
+            ),
+            "enabled_content_experiences": gettext_lazy(
+                "Comma-separated: search, compliance. Beta only."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -114,7 +136,7 @@ class ConnectionForm(DomainForm):
         known = not app_id or Application.objects.filter(app_id=app_id).exists()
         # what is stored may belong to an application that is not registered here
         if not known and app_id != self.instance.owner_app_id:
-            raise ValidationError("No application with this client id is registered.")
+            raise ValidationError(_("No application with this client id is registered."))
         return app_id
 
     def clean(self) -> dict[str, Any]:
@@ -153,94 +175,89 @@ class ConnectionForm(DomainForm):
         return connection
 
 
-class DeletingFilter(admin.SimpleListFilter):
-    title = "deletion"
-    parameter_name = "deleting"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Being deleted"), ("no", "Not being deleted")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() in ("yes", "no"):
-            return queryset.filter(deleting_since__isnull=self.value() == "no")
-        return queryset
-
-
-class OwnerFilter(admin.SimpleListFilter):
-    title = "owner"
-    parameter_name = "owner"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        named = Application.objects.order_by("name").values_list("app_id", "name")[:50]
-        return [("none", "Nobody"), *((str(app_id), name) for app_id, name in named)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value = self.value()
-        if value == "none":
-            return queryset.filter(owner_app_id=None)
-        try:
-            return queryset.filter(owner_app_id=UUID(value)) if value else queryset
-        except ValueError:
-            return queryset.none()
+def operations_of(connection: ExternalConnection, **filters: str) -> str:
+    """The address of the list of its operations."""
+    address = reverse("admin:operations_connectionoperation_changelist")
+    return f"{address}?{urlencode({'connection': connection.pk, **filters})}"
 
 
 @admin.register(ExternalConnection)
 class ConnectionAdmin(DomainAdmin):
     form = ConnectionForm
-    list_display = ("graph_id", "name", "state_word", "latest", "open_failures", "changed_at")
-    list_filter = ("state", OwnerFilter, DeletingFilter, "content_category", "created_at")
+    list_display = (
+        "name_shown",
+        "graph_id",
+        "state_mark",
+        "latest_mark",
+        "open_failures",
+        "changed",
+    )
+    list_filter = (StateFilter, HealthFilter, OwnerFilter, "created_at")
     search_fields = ("graph_id", "name", "description")
-    search_help_text = "Id, name or description"
-    sortable_by = ("graph_id", "name", "state_word")
+    search_help_text = gettext_lazy("Id, name or description")
+    sortable_by = ("graph_id", "name_shown", "state_mark")
     always_readonly = ("created_at", "changed_at", "deleting_since", "recent_operations")
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
-        below = ConnectionOperation.objects.filter(connection=OuterRef("pk"))
-        failures = below.open_failures().order_by().values("connection").annotate(n=Count("pk"))
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                latest_status=Subquery(below.order_by("-id").values("status")[:1]),
-                failure_count=Coalesce(
-                    Subquery(failures.values("n"), output_field=IntegerField()), 0
-                ),
-            )
+    def complete_rows(self, rows: list[ExternalConnection]) -> None:
+        """The latest operation of each connection of the page, and how many failures are open."""
+        below = ConnectionOperation.objects.filter(connection=OuterRef("pk")).order_by("-id")
+        newest = ExternalConnection.objects.filter(pk__in=[row.pk for row in rows]).values(
+            newest=Subquery(below.values("pk")[:1])
         )
+        latest = {
+            operation.connection_id: operation
+            for operation in ConnectionOperation.objects.filter(pk__in=newest).defer("payload")
+        }
+        failures = ConnectionOperation.objects.open_failures().filter(connection__in=rows)
+        counted = failures.order_by().values("connection").annotate(number=Count("pk"))
+        numbers = dict(counted.values_list("connection", "number"))
+        for row in rows:
+            row.latest = latest.get(row.pk)  # type: ignore[attr-defined]
+            row.failures = numbers.get(row.pk, 0)  # type: ignore[attr-defined]
 
-    @admin.display(description="state", ordering="state")
-    def state_word(self, connection: ExternalConnection) -> str:
-        if connection.deleting_since:
-            return "being deleted"
-        return ConnectionState(connection.state).word
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def name_shown(self, connection: ExternalConnection) -> SafeString:
+        return format_html('<bdi dir="auto">{}</bdi>', connection.name)
 
-    @admin.display(description="latest operation", empty_value="none yet")
-    def latest(self, connection: ExternalConnection) -> str | None:
-        status = connection.latest_status  # type: ignore[attr-defined]
-        return None if status is None else OperationStatus(status).word
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def state_mark(self, connection: ExternalConnection) -> SafeString:
+        return badge(connection_mark(connection))
 
-    @admin.display(description="open failures")
-    def open_failures(self, connection: ExternalConnection) -> int:
-        return connection.failure_count  # type: ignore[attr-defined]
+    @admin.display(description=gettext_lazy("last operation"))
+    def latest_mark(self, connection: ExternalConnection) -> str:
+        latest = connection.latest  # type: ignore[attr-defined]
+        return badge(operation_mark(latest)) if latest else _("none yet")
 
-    @admin.display(description=f"latest {RECENT}")
-    def recent_operations(self, connection: ExternalConnection) -> str:
-        return render_to_string(
-            "admin/operations/_recent_operations.html",
-            {"connection": connection, "operations": connection.operations.all()[:RECENT]},
-        )
+    @admin.display(description=gettext_lazy("open failures"), empty_value="")
+    def open_failures(self, connection: ExternalConnection) -> str:
+        number = connection.failures  # type: ignore[attr-defined]
+        if not number:
+            return ""
+        return link(operations_of(connection, triage="open"), f"{number:,}")
+
+    @admin.display(description=gettext_lazy("changed"))
+    def changed(self, connection: ExternalConnection) -> SafeString:
+        return ago(connection.changed_at)
+
+    @admin.display(description=gettext_lazy("latest %(number)s") % {"number": RECENT})
+    def recent_operations(self, connection: ExternalConnection) -> SafeString:
+        recent = connection.operations.defer("payload")[:RECENT]
+        return cell("_recent_operations", operations=recent, all=operations_of(connection))
 
     def get_fieldsets(self, request: HttpRequest, obj: ExternalConnection | None = None) -> Any:
         state = ("state",) if obj else ()  # a new connection is a draft
         fieldsets: list[tuple[str, dict[str, Any]]] = [
-            ("Identity", {"fields": ("graph_id", "name", "description", *state)}),
+            (_("Identity"), {"fields": ("graph_id", "name", "description", *state)}),
             (
-                "Access",
+                _("Access"),
                 {"fields": ("owner_app_id", "authorized_app_ids", "open_configuration")},
             ),
-            ("Content", {"fields": ("content_category", "search_settings", "activity_settings")}),
             (
-                "Advanced",
+                _("Content"),
+                {"fields": ("content_category", "search_settings", "activity_settings")},
+            ),
+            (
+                _("Advanced"),
                 {
                     "classes": ("collapse",),
                     "fields": (
@@ -253,8 +270,8 @@ class ConnectionAdmin(DomainAdmin):
         ]
         if obj:
             fieldsets += [
-                ("Operations", {"fields": ("recent_operations",)}),
-                ("Times", {"fields": ("created_at", "changed_at", "deleting_since")}),
+                (_("Operations"), {"fields": ("recent_operations",)}),
+                (_("Times"), {"fields": ("created_at", "changed_at", "deleting_since")}),
             ]
         return fieldsets
 
@@ -274,22 +291,27 @@ class ConnectionAdmin(DomainAdmin):
         provisioning.request_deletion(connection, actor)
 
     def what_goes_along(self, connections: list[ExternalConnection]) -> list[str]:
-        keys = [connection.pk for connection in connections]
-        below = ConnectionOperation.objects.filter(connection__in=keys)
-        limit = self.paginator(below, 1).count
-        schemas = sum(connection.schemas.count() for connection in connections[:50])
-        return [
-            f"With all operations ({limit} counted), schema versions ({schemas} counted) and "
-            "outcome rules. The history of changes stays."
+        below = {
+            _("Operations"): ConnectionOperation.objects,
+            _("Schema versions"): Schema.objects,
+            _("Outcome rules"): OutcomeRule.objects,
+        }
+        counted = [
+            f"{name}: {self.paginator(rows.filter(connection__in=connections), 1).number_shown}"
+            for name, rows in below.items()
         ]
+        return [*counted, _("The history of changes stays.")]
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
         if not ExternalConnection.objects.filter(pk=obj_id).exists():
             return super().response_delete(request, obj_display, obj_id)
         self.message_user(
             request,
-            f"{obj_display} is being deleted. It holds so much that the worker deletes it in "
-            "steps; its id is free again when that ends.",
+            _(
+                "%(connection)s is being deleted. It holds so much that the worker deletes it in "
+                "steps; its id is free again when that ends."
+            )
+            % {"connection": obj_display},
         )
         return HttpResponseRedirect(reverse("admin:operations_externalconnection_changelist"))
 
@@ -298,3 +320,7 @@ class ConnectionAdmin(DomainAdmin):
 
     def changes_of(self, connection: ExternalConnection) -> QuerySet[Change]:
         return Change.objects.filter(connection_key=connection.pk)
+
+    def all_changes_of(self, connection: ExternalConnection) -> str:
+        address = reverse("admin:operations_change_changelist")
+        return f"{address}?connection_key={connection.pk}"

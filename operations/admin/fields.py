@@ -12,26 +12,46 @@ from django.conf import settings
 from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
+from django.utils.translation import gettext_lazy as _
 
+from operations.admin.cells import pretty
 from operations.errors import InvalidRequest
+from operations.models import GraphEnum
 from operations.public_error import parse_public_error
 
+SHOWN_OF_A_NAME = 60
 
-def pretty(document: Any) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+
+def settable(enum: type[GraphEnum], current: int | None) -> list[tuple[int, str]]:
+    """The choices of an enumeration: without the sentinel, unless that is what is stored."""
+    return [
+        (member.value, member.word)
+        for member in enum
+        if member.word != "unknownFutureValue" or member.value == current
+    ]
+
+
+class JsonWidget(AdminTextareaWidget):
+    """Monospace, wraps, as high as its text."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"class": "vLargeTextField json", "spellcheck": "false"})
 
 
 class JsonObjectField(forms.JSONField):
     """One JSON object, shown indented. What is not JSON, or what a database cannot hold, is a
-    form error that says so."""
+    form error that names the place or the member."""
 
-    widget = AdminTextareaWidget
+    widget = JsonWidget
     default_error_messages = {
-        "invalid": "Enter valid JSON.",
-        "not_object": 'Enter a JSON object: {"member": "value", …}.',
-        "too_deep": f"The JSON is nested deeper than {settings.MAX_BODY_DEPTH} levels.",
-        "not_storable": "The JSON has a text or a number that cannot be stored: a NUL character, "
-        "half a surrogate pair, or a number out of range.",
+        "invalid": _("This is not JSON: %(cause)s at line %(line)s, column %(column)s."),
+        "constant": _("This is not JSON: %(name)s is no number of JSON."),
+        "digits": _("A number has more digits than can be read."),
+        "twice": _("Member '%(name)s' stands twice."),
+        "not_object": _('Enter a JSON object: {"member": "value", …}.'),
+        "too_deep": _("%(member)s is nested deeper than %(most)s levels."),
+        "text": _("%(member)s has a NUL character or half a surrogate pair."),
+        "number": _("%(member)s is a number out of range."),
     }
 
     def __init__(self, **kwargs: Any):
@@ -58,28 +78,50 @@ class JsonObjectField(forms.JSONField):
 
     def _read(self, text: str) -> Any:
         try:
-            return json.loads(text, parse_constant=_refuse_constant)
+            return json.loads(
+                text, parse_constant=self._refuse_constant, object_pairs_hook=self._members_once
+            )
         except RecursionError:
-            raise self._error("too_deep") from None
-        except ValueError:  # also for a number with thousands of digits
-            raise self._error("invalid") from None
+            self._refuse("too_deep", member=_member(""), most=settings.MAX_BODY_DEPTH)
+        except json.JSONDecodeError as error:
+            cause = error.msg.removesuffix(" at")
+            self._refuse("invalid", cause=cause, line=error.lineno, column=error.colno)
+        except ValueError:
+            self._refuse("digits")
+
+    def _refuse_constant(self, name: str) -> NoReturn:
+        self._refuse("constant", name=name)
+
+    def _members_once(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """The last one would win, and nobody would know."""
+        members: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in members:
+                self._refuse("twice", name=_printable(name))
+            members[name] = value
+        return members
 
     def _check(self, document: Any) -> None:
+        """Walk the document without recursion; its depth is the writer's to choose."""
         if not isinstance(document, dict):
-            raise self._error("not_object")
-        pending: list[tuple[Any, int]] = [(document, 1)]
+            self._refuse("not_object")
+        pending: list[tuple[Any, int, str]] = [(document, 1, "")]
         while pending:
-            value, depth = pending.pop()
+            value, depth, path = pending.pop()
             if isinstance(value, dict | list):
                 if depth > settings.MAX_BODY_DEPTH:
-                    raise self._error("too_deep")
-                members = [*value, *value.values()] if isinstance(value, dict) else value
-                pending += [(member, depth + 1) for member in members]
-            elif not _can_be_stored(value):
-                raise self._error("not_storable")
+                    self._refuse("too_deep", member=_member(path), most=settings.MAX_BODY_DEPTH)
+                if isinstance(value, dict):
+                    pending += [(name, depth, f"{path}/{name}") for name in value]
+                members = value.items() if isinstance(value, dict) else enumerate(value)
+                pending += [(each, depth + 1, f"{path}/{name}") for name, each in members]
+            elif isinstance(value, float) and not math.isfinite(value):
+                self._refuse("number", member=_member(path))
+            elif isinstance(value, str) and not _can_be_stored(value):
+                self._refuse("text", member=_member(path))
 
-    def _error(self, code: str) -> ValidationError:
-        return ValidationError(self.error_messages[code], code=code)
+    def _refuse(self, code: str, **values: Any) -> NoReturn:
+        raise ValidationError(self.error_messages[code], code=code, params=values)
 
 
 class PublicErrorField(JsonObjectField):
@@ -88,9 +130,12 @@ class PublicErrorField(JsonObjectField):
     def __init__(self, **kwargs: Any):
         kwargs.setdefault(
             "help_text",
-            'A publicError: {"code": "…", "message": "…", "target": "…", "details": [{"code": '
-            '"…", "message": "…"}], "innerError": {…}}, at least one of them. Only with status '
-            "failed. It can be added once to a failure that has none; after that it is final.",
+            _(
+                'A publicError: {"code": "…", "message": "…", "target": "…", "details": [{"code": '
+                '"…", "message": "…"}], "innerError": {…}}, at least one of them. Only with '
+                "status failed. It can be added once to a failure that has none; after that it "
+                "is final."
+            ),
         )
         super().__init__(**kwargs)
 
@@ -135,7 +180,11 @@ class AppIdsField(forms.CharField):
                 wrong.append(line)
         if wrong:
             raise ValidationError(
-                [f"'{line[:60]}' is not an application (client) id, a GUID." for line in wrong]
+                [
+                    _("'%(line)s' is not an application (client) id, a GUID.")
+                    % {"line": line[:SHOWN_OF_A_NAME]}
+                    for line in wrong
+                ]
             )
         return list(dict.fromkeys(app_ids))
 
@@ -146,16 +195,18 @@ class AppIdsField(forms.CharField):
         return "\n".join(map(str, value)) if isinstance(value, list) else value
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _member(path: str) -> Any:
+    return _("Member '%(path)s'") % {"path": _printable(path)} if path else _("The JSON")
 
 
-def _can_be_stored(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isfinite(value)
-    if isinstance(value, str):
-        try:
-            return b"\x00" not in value.encode()
-        except UnicodeEncodeError:
-            return False
-    return True
+def _printable(path: str) -> str:
+    """The name of a member as a sentence can show it: short, without what cannot be printed."""
+    shown = path[: SHOWN_OF_A_NAME + 1].strip("/").replace("\x00", "\\x00")
+    return shown.encode(errors="backslashreplace").decode()
+
+
+def _can_be_stored(text: str) -> bool:
+    try:
+        return b"\x00" not in text.encode()
+    except UnicodeEncodeError:
+        return False

@@ -16,23 +16,23 @@ from django.contrib.admin import ModelAdmin, ShowFacets, action
 from django.contrib.admin.actions import delete_selected as ask_before_deleting
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import ObjectDoesNotExist, ValidationError
-from django.core.paginator import Paginator
 from django.db import DataError, IntegrityError, models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.utils.functional import cached_property
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from operations.access import person
+from operations.admin.lists import BoundedList, CappedPaginator, search
 from operations.errors import GraphError
 from operations.models import Actor, Change, Channel
 
 #: One request works off so many rows; the rest is a click away.
 MAX_AT_ONCE = 500
 SENTENCES_SHOWN = 10
-COUNT_LIMIT = 10_000
 CHANGES_SHOWN = 200
-MEANWHILE = (
+MEANWHILE = gettext_lazy(
     "The database refused this change, because what it refers to was changed or deleted meanwhile."
 )
 AskForm = TypeVar("AskForm", bound=forms.Form)
@@ -45,7 +45,7 @@ def sentence(refusal: Exception) -> str:
         return str(refusal)
     if isinstance(refusal, ValidationError):
         return " ".join(refusal.messages)
-    return MEANWHILE
+    return str(MEANWHILE)
 
 
 def admin_actor(request: HttpRequest) -> Actor:
@@ -99,19 +99,6 @@ class DomainForm(forms.ModelForm):
             self.add_error(field if field in self.fields else None, sentence(refusal))
 
 
-class CappedPaginator(Paginator):
-    """Counts no further than COUNT_LIMIT: on a large table a full count is what takes the time."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return rows[:COUNT_LIMIT].count()
-
-    @property
-    def is_capped(self) -> bool:
-        return self.count >= COUNT_LIMIT
-
-
 class QuietAdmin(ModelAdmin):
     """Lists that stay quick on large tables, and actions that say what became of each row."""
 
@@ -120,6 +107,36 @@ class QuietAdmin(ModelAdmin):
     show_facets = ShowFacets.NEVER  # each is a count of its own over the whole table
     list_per_page = 50
     list_max_show_all = 0
+    #: Of a large table: the filters that an index serves. None: the table stays small.
+    indexed: ClassVar[frozenset[str] | None] = None
+    #: Those that leave so few rows that any other filter may come on top.
+    selective: ClassVar[frozenset[str]] = frozenset()
+    #: Large columns that no list shows.
+    not_listed: ClassVar[tuple[str, ...]] = ()
+
+    def exactly(self, term: str) -> models.Q:
+        """The rows that a search finds by an index, however old they are."""
+        return models.Q()
+
+    def complete_rows(self, rows: list[Any]) -> None:
+        """Fetch for one page of a list what its columns show besides."""
+
+    def describe(self, obj: Any) -> str:
+        """A row, on the page that asks before something is done to it."""
+        return str(obj)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[BoundedList]:
+        return BoundedList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: models.QuerySet, search_term: str
+    ) -> tuple[models.QuerySet, bool]:
+        def look(rows: models.QuerySet) -> tuple[models.QuerySet, bool]:
+            return super(QuietAdmin, self).get_search_results(request, rows, search_term)
+
+        if not search_term or self.indexed is None:
+            return look(queryset)
+        return search(queryset, self.exactly(search_term.strip()), look)
 
     def for_each(
         self,
@@ -134,9 +151,8 @@ class QuietAdmin(ModelAdmin):
         ``do`` returns None when it did it and a sentence when there was nothing to do; a refusal
         is an exception.
         """
-        chosen = list(queryset[: MAX_AT_ONCE + 1])
         count, skipped, refused = 0, [], []
-        for obj in chosen[:MAX_AT_ONCE]:
+        for obj in queryset[:MAX_AT_ONCE]:
             label = str(obj)
             try:
                 with transaction.atomic():
@@ -151,15 +167,31 @@ class QuietAdmin(ModelAdmin):
         if count:
             self.message_user(request, f"{count} {done}.", messages.SUCCESS)
         if skipped:
-            self.message_user(request, _tally("skipped", skipped), messages.WARNING)
+            self.message_user(request, _tally(_("skipped"), skipped), messages.WARNING)
         if refused:
-            self.message_user(request, _tally("refused", refused), messages.ERROR)
-        if len(chosen) > MAX_AT_ONCE:
-            self.message_user(
-                request,
-                f"Only the first {MAX_AT_ONCE} were worked on. Repeat the action for the rest.",
-                messages.WARNING,
+            self.message_user(request, _tally(_("refused"), refused), messages.ERROR)
+
+    def ask_and_do(
+        self,
+        request: HttpRequest,
+        queryset: models.QuerySet,
+        form_class: type[AskForm],
+        do: Callable[[Any, Actor, AskForm], str | None],
+        *,
+        action: str,
+        question: str,
+        button: str,
+        done: str,
+    ) -> HttpResponse | None:
+        """Ask; once that was answered, do it to each row and say what became of it."""
+        form = answer(request, form_class)
+        if not form.is_valid():
+            return self.ask(
+                request, queryset, form, action=action, question=question, button=button
             )
+        actor = admin_actor(request)
+        self.for_each(request, queryset, lambda obj: do(obj, actor, form), done=done)
+        return None
 
     def ask(
         self,
@@ -170,20 +202,31 @@ class QuietAdmin(ModelAdmin):
         action: str,
         question: str,
         button: str,
+        takes_all: bool = False,
     ) -> TemplateResponse:
-        """The page between choosing an action and doing it."""
-        chosen = list(queryset[:MAX_AT_ONCE])
+        """The page between choosing an action and doing it.
+
+        ``takes_all``: the action is for every row of the filter if that was chosen; others are for
+        MAX_AT_ONCE at the most.
+        """
+        chosen = list(queryset[: MAX_AT_ONCE + 1])
+        is_cut = len(chosen) > MAX_AT_ONCE
+        everything = takes_all and request.POST.get("select_across") == "1"
         context = {
             **self.admin_site.each_context(request),
             "title": question,
             "subtitle": None,
             "opts": self.opts,
-            "media": self.media,
-            "chosen": chosen,
+            "media": self.media + form.media,
+            "chosen": [(obj.pk, self.describe(obj)) for obj in chosen[:MAX_AT_ONCE]],
+            "is_cut": is_cut,
+            "most": MAX_AT_ONCE,
+            "everything": everything,
             "form": form,
             "action": action,
             "button": button,
             "action_checkbox_name": ACTION_CHECKBOX_NAME,
+            "back": request.get_full_path(),
         }
         return TemplateResponse(request, "admin/operations/ask.html", context)
 
@@ -207,6 +250,10 @@ class DomainAdmin(QuietAdmin):
         """The recorded history of a row, newest first; None when there is none to show."""
         return None
 
+    def all_changes_of(self, obj: Any) -> str:
+        """Where those are listed that the history page has no room for."""
+        return ""
+
     # Adding and changing ---------------------------------------------------------------------
 
     def get_form(
@@ -228,8 +275,12 @@ class DomainAdmin(QuietAdmin):
     ) -> HttpResponse:
         obj = self.get_object(request, object_id)
         changes = self.changes_of(obj) if obj else None
-        shown = None if changes is None else [told(change) for change in changes[:CHANGES_SHOWN]]
-        return super().history_view(request, object_id, {"changes": shown, **(extra_context or {})})
+        context: dict[str, Any] = {"changes": None}
+        if changes is not None:
+            found = list(changes[: CHANGES_SHOWN + 1])
+            context["changes"] = [told(change) for change in found[:CHANGES_SHOWN]]
+            context["all_changes"] = len(found) > CHANGES_SHOWN and self.all_changes_of(obj)
+        return super().history_view(request, object_id, {**context, **(extra_context or {})})
 
     def _guarded(
         self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any, **kwargs: Any

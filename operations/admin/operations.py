@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.text import Truncator
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from operations import provisioning
-from operations.admin.connections import settable
-from operations.admin.fields import PublicErrorField, pretty
-from operations.admin.guard import DomainAdmin, DomainForm, admin_actor, answer
+from operations.admin import operation_actions
+from operations.admin.cells import ago, badge, cell, json_block, link
+from operations.admin.fields import PublicErrorField, settable
+from operations.admin.filters import (
+    ConnectionChoice,
+    ConnectionFilter,
+    ErrorFilter,
+    StatusFilter,
+    StuckFilter,
+    TriageFilter,
+)
+from operations.admin.guard import DomainAdmin, DomainForm, answer
 from operations.errors import ItemNotFound
+from operations.marks import OPERATION_MARKS, STUCK, TRIAGE_MARKS, operation_mark
 from operations.models import (
     KEEP,
     Actor,
@@ -29,6 +38,7 @@ from operations.models import (
     OperationStatus,
     Triage,
 )
+from operations.operation_export import stream_operations
 
 
 class OperationForm(DomainForm):
@@ -38,11 +48,15 @@ class OperationForm(DomainForm):
 
     class Meta:
         help_texts = {
-            "graph_id": "1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not . or .., once per "
-            "connection, fixed once it is saved.",
-            "status": "unspecified may become any other status, inprogress may become completed "
-            "or failed, and these two are final. What the worker runs may be failed by hand and "
-            "is never completed by hand.",
+            "graph_id": gettext_lazy(
+                "1 to 128 characters of A-Z a-z 0-9 . _ ~ - and not . or .., once per "
+                "connection, fixed once it is saved."
+            ),
+            "status": gettext_lazy(
+                "unspecified may become any other status, inprogress may become completed "
+                "or failed, and these two are final. What the worker runs may be failed by hand "
+                "and is never completed by hand."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -56,7 +70,9 @@ class OperationForm(DomainForm):
     def clean_connection(self) -> ExternalConnection:
         connection = self.cleaned_data["connection"]
         if connection.deleting_since:
-            raise ValidationError(f"Connection '{connection.graph_id}' is being deleted.")
+            raise ValidationError(
+                _("Connection '%(id)s' is being deleted.") % {"id": connection.graph_id}
+            )
         return connection
 
     def apply(self) -> ConnectionOperation:
@@ -82,86 +98,37 @@ class OperationForm(DomainForm):
         return operation
 
 
-class NoteForm(forms.Form):
-    note = forms.CharField(
-        required=False, max_length=500, help_text="Kept in the history. Optional."
-    )
-
-
-class FailForm(forms.Form):
-    code = forms.CharField(required=False, max_length=255, help_text="Optional.")
-    message = forms.CharField(
-        max_length=4000,
-        widget=forms.Textarea(attrs={"rows": 4, "cols": 80}),
-        help_text="What went wrong, as callers shall read it.",
-    )
-    note = forms.CharField(
-        required=False, max_length=500, help_text="For the history, not for callers. Optional."
-    )
-
-    def error(self) -> dict[str, str]:
-        members = {member: self.cleaned_data[member] for member in ("code", "message")}
-        return {member: text for member, text in members.items() if text}
-
-
-class ErrorFilter(admin.SimpleListFilter):
-    title = "error"
-    parameter_name = "error"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "With an error"), ("no", "Failed without one")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        failed = queryset.filter(status=OperationStatus.FAILED)
-        without = {
-            f"error_{column}__isnull": True
-            for column in ("code", "message", "target", "details", "inner")
-        }
-        if self.value() == "yes":
-            return failed.exclude(**without)
-        return failed.filter(**without) if self.value() == "no" else queryset
-
-
-class StuckFilter(admin.SimpleListFilter):
-    title = "duration"
-    parameter_name = "stuck"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Stuck: in progress for longer than usual")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
-        return queryset.stuck(timezone.now()) if self.value() == "yes" else queryset
-
-
 @admin.register(ConnectionOperation)
 class OperationAdmin(DomainAdmin):
     form = OperationForm
     list_display = (
-        "graph_id",
-        "status_word",
-        "connection",
-        "what_went_wrong",
-        "created_at",
-        "took",
-        "triage",
+        "status_mark",
+        "operation",
+        "connection_link",
+        "started",
+        "duration",
+        "triage_mark",
     )
-    list_filter = (
-        "status",
-        "triage",
-        "kind",
-        ErrorFilter,
-        StuckFilter,
-        "created_at",
-    )
+    list_display_links = ("operation",)
+    list_filter = (StatusFilter, TriageFilter, ErrorFilter, StuckFilter, ConnectionFilter)
     list_select_related = ("connection",)
-    search_fields = ("graph_id", "connection__graph_id", "error_code", "error_message")
-    search_help_text = "Id, connection, error code or error message"
-    sortable_by = ("status_word",)
+    not_listed = ("payload",)
+    date_hierarchy = "created_at"
+    indexed = frozenset(
+        {"status", "triage", "error", "stuck", "connection", "created_at", "fingerprint"}
+    )
+    selective = frozenset({"connection", "fingerprint"})
+    search_fields = ("error_code", "error_message")
+    search_help_text = gettext_lazy(
+        "Id of an operation or connection, or text in the code or message of an error: that is "
+        "looked for in the newest 100,000."
+    )
+    sortable_by = ("status_mark",)
     autocomplete_fields = ("connection",)
-    actions = ("retry", "acknowledge", "fail", "delete_selected")
+    actions = ("retry", "acknowledge", "complete", "fail", "export", "delete_selected")
     always_readonly = (
         "kind",
-        "triage",
+        "triage_mark",
         "triage_note",
         "retry_of_link",
         "requested_by",
@@ -171,6 +138,7 @@ class OperationAdmin(DomainAdmin):
         "created_at",
         "started_at",
         "finished_at",
+        "duration",
         "changed_at",
         "run_after",
         "worker",
@@ -178,34 +146,57 @@ class OperationAdmin(DomainAdmin):
         "attempt",
     )
 
-    @admin.display(description="status", ordering="status")
-    def status_word(self, operation: ConnectionOperation) -> str:
-        if operation.is_workers and operation.status == OperationStatus.INPROGRESS:
-            return "inprogress (queued)" if operation.is_queued else "inprogress (running)"
-        return OperationStatus(operation.status).word
+    @property
+    def media(self) -> forms.Media:
+        return super().media + ConnectionChoice().media
 
-    @admin.display(description="error", empty_value="")
-    def what_went_wrong(self, operation: ConnectionOperation) -> str | None:
-        text = operation.error_message or operation.error_code
-        return Truncator(text).chars(120) if text else None
+    def exactly(self, term: str) -> Q:
+        # by key: no index serves "this id, or that one in the other table"
+        connection = ExternalConnection.objects.filter(lookup_id=term.lower()).first()
+        return Q(graph_id=term) | Q(connection=connection) if connection else Q(graph_id=term)
 
-    @admin.display(description="took", empty_value="")
-    def took(self, operation: ConnectionOperation) -> timedelta | None:
-        if operation.started_at is None or operation.finished_at is None:
-            return None
-        seconds = (operation.finished_at - operation.started_at).total_seconds()
-        return timedelta(seconds=max(0, round(seconds)))
+    # What it shows --------------------------------------------------------------------------------
 
-    @admin.display(description="payload")
+    @admin.display(description=gettext_lazy("status"), ordering="status")
+    def status_mark(self, operation: ConnectionOperation) -> SafeString:
+        shown = badge(operation_mark(operation))
+        return shown + badge(STUCK) if operation.is_stuck(timezone.now()) else shown
+
+    @admin.display(description=gettext_lazy("operation"))
+    def operation(self, operation: ConnectionOperation) -> SafeString:
+        return cell("_operation", operation=operation)
+
+    @admin.display(description=gettext_lazy("connection"))
+    def connection_link(self, operation: ConnectionOperation) -> SafeString:
+        connection = operation.connection
+        address = reverse("admin:operations_externalconnection_change", args=[connection.pk])
+        return link(address, connection.graph_id)
+
+    @admin.display(description=gettext_lazy("started"), empty_value="")
+    def started(self, operation: ConnectionOperation) -> str:
+        return ago(operation.started_at) if operation.started_at else ""
+
+    @admin.display(description=gettext_lazy("duration"), empty_value="")
+    def duration(self, operation: ConnectionOperation) -> SafeString:
+        return cell("_duration", operation=operation)
+
+    @admin.display(description=gettext_lazy("triage"), empty_value="")
+    def triage_mark(self, operation: ConnectionOperation) -> str:
+        mark = TRIAGE_MARKS.get(Triage(operation.triage))
+        return badge(mark) if mark else ""
+
+    @admin.display(description=gettext_lazy("payload"), empty_value="")
     def payload_shown(self, operation: ConnectionOperation) -> str:
-        return format_html("<pre>{}</pre>", pretty(operation.payload))
+        return "" if operation.payload is None else json_block(operation.payload)
 
-    @admin.display(description="retry of", empty_value="no retry")
-    def retry_of_link(self, operation: ConnectionOperation) -> str | None:
+    @admin.display(description=gettext_lazy("retry of"), empty_value="")
+    def retry_of_link(self, operation: ConnectionOperation) -> str:
         if operation.retry_of_id is None:
-            return None
-        url = reverse("admin:operations_connectionoperation_change", args=[operation.retry_of_id])
-        return format_html('<a href="{}">{}</a>', url, operation.retry_of)
+            return ""
+        address = reverse(
+            "admin:operations_connectionoperation_change", args=[operation.retry_of_id]
+        )
+        return link(address, operation.retry_of)
 
     def get_fieldsets(self, request: HttpRequest, obj: ConnectionOperation | None = None) -> Any:
         shown = [(None, {"fields": ("connection", "graph_id", "status", "error")})]
@@ -213,11 +204,17 @@ class OperationAdmin(DomainAdmin):
             return shown
         return [
             *shown,
-            ("Triage", {"fields": ("triage", "triage_note", "retry_of_link")}),
-            ("Times", {"fields": ("created_at", "started_at", "finished_at", "changed_at")}),
-            ("Asked by", {"fields": ("kind", "requested_by", "requested_app_id", "request_id")}),
+            (_("Triage"), {"fields": ("triage_mark", "triage_note", "retry_of_link")}),
             (
-                "Worker",
+                _("Times"),
+                {"fields": ("created_at", "started_at", "finished_at", "duration", "changed_at")},
+            ),
+            (
+                _("Asked by"),
+                {"fields": ("kind", "requested_by", "requested_app_id", "request_id")},
+            ),
+            (
+                _("Worker"),
                 {
                     "classes": ("collapse",),
                     "fields": ("worker", "attempt", "run_after", "lease_until", "payload_shown"),
@@ -237,6 +234,10 @@ class OperationAdmin(DomainAdmin):
         being_deleted = obj is not None and obj.connection.deleting_since is not None
         return not being_deleted and super().has_change_permission(request, obj)
 
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """The permission that the same buttons of the pages ask for."""
+        return request.user.has_perm("operations.operate")
+
     def remove(self, actor: Actor, operation: ConnectionOperation) -> None:
         operation.remove(actor)
 
@@ -246,74 +247,79 @@ class OperationAdmin(DomainAdmin):
     def changes_of(self, operation: ConnectionOperation) -> QuerySet[Change]:
         return Change.objects.filter(operation_key=operation.pk)
 
-    @admin.action(permissions=["change"], description="Retry selected registrations…")
+    def all_changes_of(self, operation: ConnectionOperation) -> str:
+        address = reverse("admin:operations_change_changelist")
+        return f"{address}?operation_key={operation.pk}"
+
+    def describe(self, operation: ConnectionOperation) -> str:
+        status = OPERATION_MARKS[OperationStatus(operation.status)].label
+        return f"{operation.graph_id} ({operation.connection.graph_id}, {status})"
+
+    # Actions --------------------------------------------------------------------------------------
+
+    @admin.action(permissions=["operate"], description=gettext_lazy("Retry selected…"))
     def retry(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        form = answer(request, NoteForm)
-        if not form.is_valid():
-            return self.ask(
-                request,
-                queryset,
-                form,
-                action="retry",
-                question="Ask again for these registrations?",
-                button="Retry",
-            )
-        actor, note = admin_actor(request), form.cleaned_data["note"]
+        return self.ask_and_do(
+            request,
+            queryset,
+            operation_actions.NoteForm,
+            operation_actions.retry,
+            action="retry",
+            question=_("Ask again for these registrations?"),
+            button=_("Retry"),
+            done=_("retried, each as a new operation"),
+        )
 
-        def do(operation: ConnectionOperation) -> None:
-            provisioning.retry(operation, actor, note)
-
-        self.for_each(request, queryset, do, done="retried, each as a new operation")
-        return None
-
-    @admin.action(permissions=["change"], description="Acknowledge selected failures…")
+    @admin.action(permissions=["operate"], description=gettext_lazy("Acknowledge selected…"))
     def acknowledge(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        form = answer(request, NoteForm)
-        if not form.is_valid():
-            return self.ask(
-                request,
-                queryset,
-                form,
-                action="acknowledge",
-                question="Take these failures off the list of what needs a person?",
-                button="Acknowledge",
-            )
-        actor, note = admin_actor(request), form.cleaned_data["note"]
+        return self.ask_and_do(
+            request,
+            queryset,
+            operation_actions.NoteForm,
+            operation_actions.acknowledge,
+            action="acknowledge",
+            question=_("Take these failures off the list of what needs a person?"),
+            button=_("Acknowledge"),
+            done=_("acknowledged"),
+        )
 
-        def do(operation: ConnectionOperation) -> str | None:
-            if operation.acknowledge(actor, note):
-                return None
-            if operation.triage == Triage.NONE:
-                return "it is no failure."
-            return f"it is {operation.get_triage_display().lower()} already."
+    @admin.action(permissions=["change"], description=gettext_lazy("Mark selected as completed…"))
+    def complete(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        return self.ask_and_do(
+            request,
+            queryset,
+            operation_actions.ReasonForm,
+            operation_actions.complete,
+            action="complete",
+            question=_("Mark these operations as completed?"),
+            button=_("Mark as completed"),
+            done=_("marked as completed"),
+        )
 
-        self.for_each(request, queryset, do, done="acknowledged")
-        return None
-
-    @admin.action(permissions=["change"], description="Fail selected operations with a message…")
+    @admin.action(permissions=["change"], description=gettext_lazy("Fail selected with a message…"))
     def fail(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
-        form = answer(request, FailForm)
+        return self.ask_and_do(
+            request,
+            queryset,
+            operation_actions.FailForm,
+            operation_actions.fail,
+            action="fail",
+            question=_("Fail these operations?"),
+            button=_("Fail"),
+            done=_("failed"),
+        )
+
+    @admin.action(permissions=["operate"], description=gettext_lazy("Export selected…"))
+    def export(self, request: HttpRequest, queryset: QuerySet) -> HttpResponseBase:
+        form = answer(request, operation_actions.ExportForm)
         if not form.is_valid():
             return self.ask(
                 request,
                 queryset,
                 form,
-                action="fail",
-                question="Fail these operations?",
-                button="Fail",
+                action="export",
+                question=_("Export these operations?"),
+                button=_("Download"),
+                takes_all=True,
             )
-        actor = admin_actor(request)
-
-        def do(operation: ConnectionOperation) -> str | None:
-            if operation.is_terminal:
-                return f"it is {OperationStatus(operation.status).word} already."
-            operation.move(
-                actor,
-                status=OperationStatus.FAILED,
-                error=form.error(),
-                note=form.cleaned_data["note"],
-            )
-            return None
-
-        self.for_each(request, queryset, do, done="failed")
-        return None
+        return stream_operations(queryset, form.cleaned_data["kind"])

@@ -26,7 +26,15 @@ PLACES = (
     (_("Connections"), "connections", "connection", "delete-connection", "delete-connections"),
     (_("Operations"), "operations", "operation", "fail", "complete", "ask-run", "run"),
     (_("Errors"), "errors", "error", "causes"),
-    (_("Applications"), "applications", "application"),
+    (
+        _("Applications"),
+        "applications",
+        "application",
+        "new-application",
+        "edit-application",
+        "new-secret",
+        "revoke-secret",
+    ),
     (_("Activity"), "activity", "event"),
     (_("Settings"), "settings"),
 )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,10 @@ from django.utils.translation import gettext_lazy as _
 
 from operations import causes
 from operations.causes import Catalogue
+from operations.dashboard import keyset
 from operations.dashboard.filters import Parameters
+from operations.dashboard.keyset import Order
+from operations.dashboard.outcomes import DAYS, first_day
 from operations.dashboard.presentation.errors import ErrorRow, failed_days, probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.marks import ERROR_MARKS
@@ -30,47 +32,27 @@ if TYPE_CHECKING:
 
 STATUSES = {status.value: mark.label for status, mark in ERROR_MARKS.items()}
 SORTS = {"last": _("Last seen"), "first": _("First seen"), "count": _("Seen")}
-COLUMNS = {"last": "last_seen", "first": "first_seen", "count": "count"}
+#: What each order sorts by; what is alike goes by key.
+KEYS: dict[str, tuple[tuple[str, keyset.Reader], ...]] = {
+    "last": (("last_seen", keyset.moment),),
+    "first": (("first_seen", keyset.moment),),
+    "count": (("count", keyset.number),),
+}
 #: In the place of the id of a cause: the catalogue has none for it.
 NO_CAUSE = "none"
 #: A cause is found by reading errors, not by the database: so many groups are looked at.
 CAUSE_LIMIT = 1000
-DAYS = 14
-#: The value that a list is sorted by (a moment in microseconds) and the key of its last row.
-POSITION = re.compile(r"([0-9]{1,16})-([0-9]{1,18})")
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 BATCH = 200
 
 
 @dataclass(frozen=True)
 class ErrorList:
-    """The matching groups in order. ``is_cut`` when not all were looked at for their cause."""
+    """The matching groups without an order, and the order. ``is_cut`` when not all were looked at
+    for their cause."""
 
     groups: ErrorGroupQuerySet
-    column: str
-    descending: bool
+    order: Order
     is_cut: bool = False
-
-    def ordered(self) -> QuerySet[ErrorGroup]:
-        sign = "-" if self.descending else ""
-        return self.groups.order_by(f"{sign}{COLUMNS[self.column]}", f"{sign}id")
-
-    def behind(self, position: str) -> QuerySet[ErrorGroup]:
-        """The groups behind a position; all of them for an empty one."""
-        place = POSITION.fullmatch(position)
-        if place is None:
-            return self.ordered()
-        field, comparison = COLUMNS[self.column], "lt" if self.descending else "gt"
-        number, key = int(place[1]), int(place[2])
-        value = number if self.column == "count" else EPOCH + number * MICROSECOND
-        alike = Q(**{field: value, f"id__{comparison}": key})
-        return self.ordered().filter(Q(**{f"{field}__{comparison}": value}) | alike)
-
-    def position(self, group: ErrorGroup) -> str:
-        value = getattr(group, COLUMNS[self.column])
-        number = value if self.column == "count" else (value - EPOCH) // MICROSECOND
-        return f"{number}-{group.pk}"
 
 
 def errors_asked_for(parameters: Parameters, now: datetime) -> ErrorList:
@@ -95,8 +77,9 @@ def errors_asked_for(parameters: Parameters, now: datetime) -> ErrorList:
     catalogue = causes.catalogue()
     cause = parameters.choice("cause", gettext("Probable cause"), _cause_labels(catalogue))
     column, descending = parameters.sort(SORTS, "-last")
+    order = Order(KEYS[column], descending)
     if not cause:
-        return ErrorList(groups, column, descending)
+        return ErrorList(groups, order)
     looked_at = list(with_newest(groups).order_by("-last_seen", "-id")[: CAUSE_LIMIT + 1])
     newest = newest_failures(looked_at[:CAUSE_LIMIT])
     wanted = None if cause == NO_CAUSE else cause
@@ -105,9 +88,7 @@ def errors_asked_for(parameters: Parameters, now: datetime) -> ErrorList:
         probable = probable_cause(group, newest.get(group.pk), catalogue)
         if (probable and probable.id) == wanted:
             found.append(group.pk)
-    return ErrorList(
-        groups.filter(pk__in=found), column, descending, is_cut=len(looked_at) > CAUSE_LIMIT
-    )
+    return ErrorList(groups.filter(pk__in=found), order, is_cut=len(looked_at) > CAUSE_LIMIT)
 
 
 def _cause_labels(catalogue: Catalogue) -> dict[str, StrOrPromise]:
@@ -171,9 +152,8 @@ def error_rows(groups: Sequence[ErrorGroup], now: datetime) -> list[ErrorRow]:
 
 
 def last_days(now: datetime) -> list[date]:
-    """The days of a trend, the oldest first. Days are those of UTC, as they are counted."""
-    today = now.astimezone(UTC).date()
-    return [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
+    """The days of a trend, the oldest first."""
+    return [first_day(now) + timedelta(days=number) for number in range(DAYS)]
 
 
 def all_error_rows(groups: QuerySet[ErrorGroup], now: datetime) -> Iterator[ErrorRow]:

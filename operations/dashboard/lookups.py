@@ -32,6 +32,14 @@ DECISIONS = (
 )
 
 
+def guid(text: str) -> UUID | None:
+    """A GUID as people write it, with hyphens, in any case; None for anything else."""
+    try:
+        return UUID(text) if len(text) == 36 else None
+    except ValueError:
+        return None
+
+
 class ConnectionNotFound(Http404):
     """No connection has this id; ``near`` are ids that begin alike."""
 

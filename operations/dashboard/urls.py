@@ -5,10 +5,18 @@ from django.urls import path
 
 from operations.dashboard import actions
 from operations.dashboard.pages.activity import activity, export_activity
+from operations.dashboard.pages.application import (
+    application,
+    edit_application,
+    new_application,
+    new_secret,
+    revoke_secret,
+)
 from operations.dashboard.pages.applications import applications
 from operations.dashboard.pages.connection import connection, schema_json
 from operations.dashboard.pages.connection_delete import delete_connection, delete_connections
-from operations.dashboard.pages.connections import connections, export_connections
+from operations.dashboard.pages.connections import connections, export_connections, with_selected
+from operations.dashboard.pages.demo import load_demo
 from operations.dashboard.pages.error import (
     change_cause,
     error,
@@ -28,6 +36,7 @@ from operations.dashboard.pages.search import search
 from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
+APPLICATION = "applications/<str:app_id>/"
 OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
 
 urlpatterns = [
@@ -35,9 +44,11 @@ urlpatterns = [
     path("sign-in/", SignInView.as_view(), name="sign-in"),
     path("sign-out/", LogoutView.as_view(), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
+    path("demo/", load_demo, name="load-demo"),
     path("connections/", connections, name="connections"),
     # no connection has such an id: there is a dot or a hyphen in it
     path("connections/export.<str:kind>", export_connections, name="export-connections"),
+    path("connections/with-selected/", with_selected, name="selected-connections"),
     path("connections/delete-selected/", delete_connections, name="delete-connections"),
     path("connections/<str:connection_id>/", connection, name="connection"),
     path(
@@ -61,6 +72,11 @@ urlpatterns = [
     path("errors/<str:fingerprint>/ignore/", ignore_error, name="ignore-error"),
     path("errors/<str:fingerprint>/cause/", change_cause, name="change-cause"),
     path("applications/", applications, name="applications"),
+    path("applications/new/", new_application, name="new-application"),
+    path(APPLICATION, application, name="application"),
+    path(f"{APPLICATION}edit/", edit_application, name="edit-application"),
+    path(f"{APPLICATION}secrets/", new_secret, name="new-secret"),
+    path(f"{APPLICATION}secrets/<str:key_id>/revoke/", revoke_secret, name="revoke-secret"),
     path("activity/", activity, name="activity"),
     path("activity/export.<str:kind>", export_activity, name="export-activity"),
     path("activity/<int:key>/", event, name="event"),

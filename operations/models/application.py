@@ -7,12 +7,13 @@ import hmac
 import secrets
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from operations.errors import ItemNotFound
@@ -28,6 +29,17 @@ ROLES = (
     "ExternalItem.ReadWrite.All",
 )
 PREFIX_LENGTH = 6
+#: How long before a secret ends, and after it was used last, somebody should look at it.
+EXPIRES_SOON = timedelta(days=14)
+UNUSED_FOR = timedelta(days=90)
+
+
+class SecretTrouble(models.TextChoices):
+    """Why somebody should look at an application's secrets."""
+
+    EXPIRED = "expired"  # one has, and none else is usable
+    EXPIRING = "expiring"  # a usable one, soon
+    UNUSED = "unused"  # a usable one, for long
 
 
 def validate_roles(roles: object) -> None:
@@ -41,7 +53,40 @@ def validate_roles(roles: object) -> None:
         raise ValidationError("A role is granted once.")
 
 
-class ApplicationManager(models.Manager["Application"]):
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def troubled(self, now: datetime, *troubles: str) -> ApplicationQuerySet:
+        """The applications that have one of these troubles."""
+        conditions = _troubles(now)
+        wanted = Q(pk__in=[])
+        for trouble in troubles:
+            wanted |= conditions[SecretTrouble(trouble)]
+        return self.filter(wanted)
+
+    def with_troubles(self, now: datetime) -> ApplicationQuerySet:
+        """Each with ``has_expired``, ``has_expiring`` and ``has_unused`` secrets."""
+        return self.annotate(
+            **{
+                f"has_{trouble}": ExpressionWrapper(condition, models.BooleanField())
+                for trouble, condition in _troubles(now).items()
+            }
+        )
+
+
+def _troubles(now: datetime) -> dict[SecretTrouble, Q]:
+    """What each trouble means. One that is disabled has none: it is switched off on purpose."""
+    secrets = ApplicationSecret.objects.filter(application=OuterRef("pk"), revoked_at=None)
+    usable = secrets.usable(now)
+    unused = usable.alias(used=Coalesce("last_used_at", "created_at"))
+    enabled = Q(enabled=True)
+    return {
+        SecretTrouble.EXPIRED: enabled & Q(Exists(secrets)) & ~Q(Exists(usable)),
+        SecretTrouble.EXPIRING: enabled
+        & Q(Exists(usable.filter(expires_at__lte=now + EXPIRES_SOON))),
+        SecretTrouble.UNUSED: enabled & Q(Exists(unused.filter(used__lte=now - UNUSED_FOR))),
+    }
+
+
+class ApplicationManager(models.Manager.from_queryset(ApplicationQuerySet)):  # type: ignore[misc]
     def register(self, actor: Actor, name: str, roles: Sequence[str]) -> tuple[Application, str]:
         """Create an application with one secret; the secret is returned now and never again.
 
@@ -154,6 +199,12 @@ class Application(models.Model):
         )
 
 
+class ApplicationSecretQuerySet(models.QuerySet["ApplicationSecret"]):
+    def usable(self, now: datetime) -> ApplicationSecretQuerySet:
+        """Those that get a token: neither revoked nor expired."""
+        return self.filter(Q(expires_at=None) | Q(expires_at__gt=now), revoked_at=None)
+
+
 class ApplicationSecret(models.Model):
     """One client secret. Secrets are long and random, so a plain SHA-256 keeps them safe."""
 
@@ -167,6 +218,8 @@ class ApplicationSecret(models.Model):
     created_by = models.CharField(max_length=200, blank=True, editable=False)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     last_used_address = models.CharField(max_length=45, blank=True, editable=False)
+
+    objects = ApplicationSecretQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

@@ -184,7 +184,7 @@ class ConnectionOperation(models.Model):
             # the dashboard's list of one status
             models.Index(fields=["status", "id"], name="operation_by_status"),
             # the lists of the last hours or days
-            models.Index(fields=["created_at"], name="operation_by_time"),
+            models.Index(fields=["created_at", "id"], name="operation_by_time"),
             # the worker's claim
             models.Index(
                 fields=["run_after", "id"],

@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from operations.dashboard.presentation.numbers import age
+from operations.dashboard.presentation.numbers import age, due
 
 register = template.Library()
 EXACT = "j M Y, H:i:s T"
@@ -26,6 +26,14 @@ def ago(moment: datetime | None) -> SafeString | str:
     if moment is None:
         return ""
     return _time(moment, age(moment, timezone.now()))
+
+
+@register.simple_tag(name="due")
+def due_tag(moment: datetime | None) -> SafeString | str:
+    """``in 3 days``."""
+    if moment is None:
+        return ""
+    return _time(moment, due(moment, timezone.now()))
 
 
 @register.simple_tag

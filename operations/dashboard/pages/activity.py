@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations.dashboard.activity_filter import APP_ID, SEARCHED, asked_for
-from operations.dashboard.exports import stream_csv, stream_jsonl
 from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.listing import page_of
@@ -28,6 +27,7 @@ from operations.dashboard.presentation.activity import (
     grouped,
 )
 from operations.dashboard.presentation.numbers import Count
+from operations.exports import stream_csv, stream_jsonl
 from operations.models import (
     Application,
     Change,

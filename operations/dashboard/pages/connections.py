@@ -5,20 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from operations.dashboard.actions import way_back
 from operations.dashboard.charts import Strip
 from operations.dashboard.connection_list import (
     ConnectionList,
     connections_asked_for,
     has_open_failure,
 )
-from operations.dashboard.exports import stream_csv, stream_jsonl
-from operations.dashboard.filters import Parameters
+from operations.dashboard.filters import ANY_TIME, Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.keyset import POSITION
 from operations.dashboard.listing import base_url, page_of
@@ -28,6 +32,7 @@ from operations.dashboard.outcomes import outcomes_of
 from operations.dashboard.presentation.connections import ApplicationShown, ConnectionRow
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operations import OperationRow
+from operations.exports import stream_csv, stream_jsonl
 from operations.marks import HEALTH_MARKS, connection_mark, operation_mark
 from operations.models import (
     AuthorizedApp,
@@ -37,6 +42,7 @@ from operations.models import (
     OperationStatus,
     Schema,
 )
+from operations.models.connection import CONNECTION_ID
 from operations.models.health import Health
 from operations.roles import Role
 
@@ -152,6 +158,31 @@ def _labels(keys: list[int]) -> dict[int, list[str]]:
         key: list(dict.fromkeys(label for each in properties for label in each.get("labels") or ()))
         for key, properties in in_force.values_list("connection", "properties")
     }
+
+
+# With those that are selected --------------------------------------------------------------------
+
+
+@page(Role.OPERATOR)
+def with_selected(request: HttpRequest) -> HttpResponse:
+    """Where each button of the bar leads: to a list or to a question. Nothing is done here."""
+    ids = [each for each in request.GET.getlist("connection") if CONNECTION_ID.fullmatch(each)]
+    if not ids:
+        messages.info(request, _("No connection was selected. Nothing changed."))
+        return redirect(way_back(request, request.GET.get("next", ""), reverse("connections")))
+    chosen = [("connection", each) for each in ids]
+    failures = [*chosen, ("triage", "open"), ("range", ANY_TIME)]
+    following = ("next", request.GET.get("next", ""))
+    targets = {
+        "show": ("operations", failures),
+        "acknowledge": ("ask-run", [("action", "acknowledge"), ("all", "1"), *failures, following]),
+        "delete": ("delete-connections", chosen),
+    }
+    action = request.GET.get("action", "")
+    if action not in targets:
+        raise Http404(_("There is no such action on connections."))
+    name, query = targets[action]
+    return redirect(f"{reverse(name)}?{urlencode(query)}")
 
 
 # As a file ---------------------------------------------------------------------------------------

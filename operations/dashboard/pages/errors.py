@@ -15,21 +15,21 @@ from django.utils.translation import gettext as _
 
 from operations import causes as catalogue_file
 from operations.causes import Cause
+from operations.dashboard import keyset
 from operations.dashboard.error_list import (
     CAUSE_LIMIT,
-    POSITION,
     all_error_rows,
     error_rows,
     errors_asked_for,
     with_newest,
 )
-from operations.dashboard.exports import stream_csv, stream_jsonl
 from operations.dashboard.filters import Parameters
 from operations.dashboard.guard import page
 from operations.dashboard.listing import page_of
 from operations.dashboard.live import live_page
 from operations.dashboard.presentation.errors import CauseEntry, ErrorRow
 from operations.dashboard.presentation.numbers import Count
+from operations.exports import stream_csv, stream_jsonl
 from operations.marks import ERROR_MARKS
 from operations.models import ErrorGroup
 from operations.roles import Role
@@ -41,7 +41,14 @@ def errors(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request.GET)
     wanted = errors_asked_for(parameters, now)
     size = parameters.page_size(request.COOKIES.get("rows", ""))
-    after = parameters.position("after", POSITION)
+    groups = wanted.order.sort(with_newest(wanted.groups))
+    after = parameters.position("after", keyset.POSITION)
+    if after:
+        try:
+            groups = wanted.order.behind(groups, after)
+        except ValueError:
+            parameters.leave_out("after")
+            after = ""
     parameters.finish()
     everything = ErrorGroup.objects.seen()
     counts = Count.several(
@@ -49,14 +56,14 @@ def errors(request: HttpRequest) -> HttpResponse:
         total=everything,
         **{status.value: everything.in_status(now, status) for status in ERROR_MARKS},
     )
-    groups, more = page_of(with_newest(wanted.behind(after)), size)
+    found, more = page_of(groups, size)
     return live_page(
         request,
         "errors",
         {
             "title": _("Errors"),
             "parameters": parameters,
-            "rows": error_rows(groups, now),
+            "rows": error_rows(found, now),
             "matching": counts["matching"],
             "total": counts["total"],
             "shortcuts": parameters.shortcuts(
@@ -68,22 +75,24 @@ def errors(request: HttpRequest) -> HttpResponse:
             ),
             "cause_limit": CAUSE_LIMIT if wanted.is_cut else 0,
             "is_later_page": bool(after),
-            "next_page": parameters.at("after", wanted.position(groups[-1])) if more else "",
+            "next_page": parameters.at("after", wanted.order.position(found[-1])) if more else "",
             "is_empty": not counts["total"],
-            "order": _sorted_by(wanted.column, wanted.descending),
+            "order": _sorted_by(parameters),
         },
     )
 
 
-def _sorted_by(column: str, descending: bool) -> str:
+def _sorted_by(parameters: Parameters) -> str:
+    heads = parameters.heads.items()
+    sorted_by = next((column, head.order) for column, head in heads if head.order != "none")
     return {
-        ("last", True): _("last seen first"),
-        ("last", False): _("longest not seen first"),
-        ("first", True): _("newest first"),
-        ("first", False): _("oldest first"),
-        ("count", True): _("most frequent first"),
-        ("count", False): _("rarest first"),
-    }[column, descending]
+        ("last", "descending"): _("last seen first"),
+        ("last", "ascending"): _("longest not seen first"),
+        ("first", "descending"): _("newest first"),
+        ("first", "ascending"): _("oldest first"),
+        ("count", "descending"): _("most frequent first"),
+        ("count", "ascending"): _("rarest first"),
+    }[sorted_by]
 
 
 # As a file ----------------------------------------------------------------------------------------
@@ -96,7 +105,7 @@ def export_errors(request: HttpRequest, kind: str) -> HttpResponseBase:
         raise Http404(_("Lists can be had as csv and as jsonl."))
     now = timezone.now()
     wanted = errors_asked_for(Parameters(request.GET), now)
-    rows = map(_exported, all_error_rows(with_newest(wanted.ordered()), now))
+    rows = map(_exported, all_error_rows(wanted.order.sort(with_newest(wanted.groups)), now))
     if kind == "jsonl":
         return stream_jsonl("errors", rows)
     return stream_csv("errors", COLUMNS, (list(row.values()) for row in rows))

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class HealthShown:
-    """A health as a badge, with the reason in a sentence."""
+    """A health as a badge, with the reason in a sentence and where to look at it, if anywhere."""
 
     mark: Mark
     reason: StrOrPromise
+    address: str = ""
 
 
 def health_shown(
@@ -38,7 +40,10 @@ def health_shown(
     now: datetime,
 ) -> HealthShown:
     """``failure`` is the connection's newest open one."""
-    return HealthShown(HEALTH_MARKS[health], _reason(health, latest, failure, now))
+    address = WHERE.get(health, "")
+    if health == Health.ATTENTION and failure:
+        address = reverse("operation", args=[failure.connection.graph_id, failure.graph_id])
+    return HealthShown(HEALTH_MARKS[health], _reason(health, latest, failure, now), address)
 
 
 def _reason(
@@ -67,6 +72,12 @@ def _reason(
     return REASONS.get(health, "")
 
 
+#: Addresses on the page of the connection.
+WHERE = {
+    Health.STUCK: "?tab=operations&stuck=1",
+    Health.WORKING: "?tab=operations&status=inprogress",
+    Health.DRAFT: "?tab=schema#register",
+}
 REASONS: dict[Health, StrOrPromise] = {
     Health.DELETING: gettext_lazy(
         "It is being deleted. Its id is free again when the deletion ends."

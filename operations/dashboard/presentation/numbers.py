@@ -98,3 +98,15 @@ def age(moment: datetime, now: datetime) -> str:
         return _("%(n)s h ago") % {"n": seconds // 3600}
     days = seconds // 86_400
     return ngettext("%(n)s day ago", "%(n)s days ago", days) % {"n": f"{days:,}"}
+
+
+def due(moment: datetime, now: datetime) -> str:
+    """``in 3 days``, with one unit; the age of what is over."""
+    seconds = int((moment - now).total_seconds())
+    if seconds <= 0:
+        return age(moment, now)
+    if seconds < 3600:
+        return _("within the hour")
+    if seconds < 2 * 86_400:
+        return _("in %(n)s h") % {"n": seconds // 3600}
+    return _("in %(n)s days") % {"n": f"{seconds // 86_400:,}"}

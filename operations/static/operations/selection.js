@@ -6,7 +6,8 @@
   if (!document.getElementById("bulk")) return;
   let lastClicked = null;
 
-  const boxes = () => [...document.querySelectorAll('input[name="key"][form="bulk"]')];
+  const BOX = '.row-select input[form="bulk"]';
+  const boxes = () => [...document.querySelectorAll(BOX)];
 
   function show() {
     const bar = document.querySelector("[data-run-bar]");
@@ -14,12 +15,12 @@
     const every = boxes();
     const chosen = every.filter((box) => box.checked).length;
     const all = bar.querySelector("[data-run-all]");
-    if (!chosen) all.checked = false;
+    if (all && !chosen) all.checked = false;
     bar.classList.toggle("is-shown", chosen > 0);
     // live.js refreshes nothing while an element with this is on the page
     bar.toggleAttribute("data-live-hold", chosen > 0);
     const count = bar.querySelector("[data-run-count]");
-    if (all.checked) count.textContent = bar.dataset.all;
+    if (all?.checked) count.textContent = bar.dataset.all;
     else if (chosen === 1) count.textContent = bar.dataset.one;
     else count.textContent = bar.dataset.many.replace("%s", chosen);
     const head = document.querySelector("[data-select-page]");
@@ -35,7 +36,7 @@
   });
 
   document.addEventListener("click", (event) => {
-    if (!event.target.matches('input[name="key"]')) return;
+    if (!event.target.matches(BOX)) return;
     const every = boxes();
     const [from, to] = [every.indexOf(lastClicked), every.indexOf(event.target)].sort((a, b) => a - b);
     if (event.shiftKey && from >= 0) {

@@ -1,0 +1,40 @@
+"""What a cell or a read-only field shows. Each is a template, so everything from outside is escaped
+in one place, and the pages' own partials are used."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from operations.marks import Mark
+
+
+def pretty(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def json_block(document: Any) -> SafeString:
+    return format_html('<pre class="json" dir="auto" tabindex="0">{}</pre>', pretty(document))
+
+
+def badge(mark: Mark) -> SafeString:
+    return render_to_string("dashboard/_badge.html", {"mark": mark})
+
+
+def ago(moment: datetime) -> SafeString:
+    """``3 min ago``, with the exact time in the title."""
+    return cell("_ago", moment=moment)
+
+
+def link(address: str, text: object) -> SafeString:
+    return format_html('<a href="{}" dir="auto">{}</a>', address, text)
+
+
+def cell(name: str, **values: Any) -> SafeString:
+    """One of the admin's own templates for a cell."""
+    return render_to_string(f"admin/operations/{name}.html", values)

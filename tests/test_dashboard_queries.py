@@ -1,0 +1,119 @@
+"""Each page reads a fixed number of sets of rows, with 10 rows in the tables and with 10,000."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from operations.fingerprints import fingerprint
+from operations.models import (
+    Action,
+    Change,
+    ConnectionOperation,
+    ErrorGroup,
+    ExternalConnection,
+    Kind,
+    OperationStatus,
+    OutcomeCount,
+    Triage,
+)
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+FEW, MANY = 10, 10_000
+MOST_QUERIES = 12
+FINGERPRINT = fingerprint("Code", None, "It broke.")
+PAGES = [
+    "/",
+    "/connections/",
+    "/connections/?sort=-changed&rows=100",
+    "/connections/first/",
+    "/connections/first/?tab=operations&range=all",
+    "/connections/first/?tab=schema",
+    "/connections/first/?tab=activity",
+    "/connections/first/?tab=api",
+    "/operations/",
+    "/operations/?range=all&rows=100&triage=open&text=broke",
+    "/connections/first/operations/known/",
+    "/errors/",
+    f"/errors/{FINGERPRINT}/",
+    "/errors/causes/",
+    "/applications/",
+    "/activity/",
+    "/settings/",
+    "/search/?q=connection",
+]
+
+
+def fill(rows):
+    """So many connections, and as many operations in one of them."""
+    now = timezone.now()
+    connections = ExternalConnection.objects.bulk_create(
+        ExternalConnection(graph_id=f"connection{number}", name=f"Connection {number}")
+        for number in range(rows)
+    )
+    first = factories.make_connection("first")
+    known = factories.report(first, graph_id="known", status="failed", error={"message": "Known"})
+    operations = ConnectionOperation.objects.bulk_create(
+        ConnectionOperation(
+            connection=first if number % 2 else connections[number],
+            kind=Kind.REPORTED,
+            status=OperationStatus.FAILED if number % 4 else OperationStatus.INPROGRESS,
+            triage=Triage.OPEN if number % 4 else Triage.NONE,
+            error_code="Code" if number % 4 else None,
+            error_message="It broke." if number % 4 else None,
+            fingerprint=FINGERPRINT if number % 4 else "",
+            started_at=now,
+            finished_at=now if number % 4 else None,
+            overdue_at=None if number % 4 else now - timedelta(minutes=1),
+        )
+        for number in range(rows)
+    )
+    ErrorGroup.objects.create(
+        fingerprint=FINGERPRINT, pattern="It broke.", count=rows, first_seen=now, last_seen=now
+    )
+    OutcomeCount.objects.bulk_create(
+        OutcomeCount(
+            connection=connection, day=now.date(), fingerprint=FINGERPRINT, count=1
+        )
+        for connection in connections
+    )
+    Change.objects.bulk_create(
+        Change(
+            action=Action.OPERATION_FAILED,
+            channel="api",
+            actor_kind="application",
+            actor_name="filler",
+            request_id=f"request-{number // 3}",
+            connection_key=operation.connection_id,
+            connection_graph_id="first",
+            operation_key=operation.pk,
+            operation_graph_id=operation.graph_id,
+        )
+        for number, operation in enumerate(operations)
+    )
+    for number in range(min(rows, 100)):
+        factories.make_application(name=f"Application {number}")
+    return known
+
+
+def queries_of(client, address):
+    with CaptureQueriesContext(database) as queries:
+        response = client.get(address)
+    assert response.status_code == 200, address
+    return len(queries)
+
+
+def test_no_page_reads_more_when_there_is_more(administrator):
+    fill(FEW)
+    few = {address: queries_of(administrator, address) for address in PAGES}
+    ConnectionOperation.objects.all().delete()
+    ExternalConnection.objects.all().delete()
+    ErrorGroup.objects.all().delete()
+    fill(MANY)
+    many = {address: queries_of(administrator, address) for address in PAGES}
+
+    assert many == few
+    assert {address: count for address, count in many.items() if count > MOST_QUERIES} == {}
