@@ -75,9 +75,7 @@ def fill(rows):
         fingerprint=FINGERPRINT, pattern="It broke.", count=rows, first_seen=now, last_seen=now
     )
     OutcomeCount.objects.bulk_create(
-        OutcomeCount(
-            connection=connection, day=now.date(), fingerprint=FINGERPRINT, count=1
-        )
+        OutcomeCount(connection=connection, day=now.date(), fingerprint=FINGERPRINT, count=1)
         for connection in connections
     )
     Change.objects.bulk_create(

@@ -118,6 +118,10 @@ class QuietAdmin(ModelAdmin):
         """The rows that a search finds by an index, however old they are."""
         return models.Q()
 
+    def with_text(self, rows: models.QuerySet) -> models.QuerySet:
+        """Those among which a search for text can find anything."""
+        return rows
+
     def complete_rows(self, rows: list[Any]) -> None:
         """Fetch for one page of a list what its columns show besides."""
 
@@ -132,6 +136,7 @@ class QuietAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str
     ) -> tuple[models.QuerySet, bool]:
         def look(rows: models.QuerySet) -> tuple[models.QuerySet, bool]:
+            rows = self.with_text(rows)
             return super(QuietAdmin, self).get_search_results(request, rows, search_term)
 
         if not search_term or self.indexed is None:

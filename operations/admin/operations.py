@@ -155,6 +155,9 @@ class OperationAdmin(DomainAdmin):
         connection = ExternalConnection.objects.filter(lookup_id=term.lower()).first()
         return Q(graph_id=term) | Q(connection=connection) if connection else Q(graph_id=term)
 
+    def with_text(self, rows: QuerySet) -> QuerySet:
+        return rows.filter(status=OperationStatus.FAILED)  # only these have an error
+
     # What it shows --------------------------------------------------------------------------------
 
     @admin.display(description=gettext_lazy("status"), ordering="status")
