@@ -136,12 +136,12 @@ class QuietAdmin(ModelAdmin):
         self, request: HttpRequest, queryset: models.QuerySet, search_term: str
     ) -> tuple[models.QuerySet, bool]:
         def look(rows: models.QuerySet) -> tuple[models.QuerySet, bool]:
-            rows = self.with_text(rows)
             return super(QuietAdmin, self).get_search_results(request, rows, search_term)
 
         if not search_term or self.indexed is None:
             return look(queryset)
-        return search(queryset, self.exactly(search_term.strip()), look)
+        exactly = self.exactly(search_term.strip())
+        return search(queryset, exactly, lambda rows: look(self.with_text(rows)))
 
     def for_each(
         self,
