@@ -19,12 +19,17 @@ WINDOW = {"width": 1280, "height": 860}
 #: So many addresses of one kind are looked at: the first ones that a reader comes to.
 OF_A_KIND = 2
 #: Addresses that only change something, or hand out a file: no pages.
-NO_PAGES = {
-    "theme",
-    "sign-out",
-    "retry",
-    "acknowledge",
-}
+NO_PAGES = set(
+    "theme sign-out preferences load-demo retry acknowledge schema-json operation-json "
+    "export-connections export-operations export-errors export-activity selected-connections "
+    "continue-run stop-run resolve-error reopen-error ignore-error change-cause".split()
+)
+#: Where no link leads, only the button of a form.
+BEHIND_BUTTONS = [
+    "/runs/new/?action=acknowledge&triage=open&range=all&all=1",
+    "/runs/new/?action=fail&status=inprogress&range=all&all=1",
+    "/connections/delete-selected/?connection=contosohr&connection=crmaccounts",
+]
 PAGES = {pattern.name for pattern in urls.urlpatterns if pattern.name} - NO_PAGES
 MEASURE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
@@ -63,7 +68,7 @@ def links(page) -> list[str]:
 
 def walk(page) -> Iterator[str]:
     """Every kind of page that can be reached from the overview, each a few times."""
-    waiting, seen, count = ["/"], {"/"}, {}
+    waiting, seen, count = ["/", *BEHIND_BUTTONS], {"/"}, {}
     while waiting:
         address = waiting.pop(0)
         kind = kind_of(address)
