@@ -22,12 +22,14 @@ OF_A_KIND = 2
 NO_PAGES = set(
     "theme sign-out preferences load-demo retry acknowledge schema-json operation-json "
     "export-connections export-operations export-errors export-activity selected-connections "
-    "continue-run stop-run resolve-error reopen-error ignore-error change-cause".split()
+    "continue-run stop-run resolve-error reopen-error ignore-error change-cause "
+    "new-secret".split()
 )
 #: Where no link leads, only the button of a form.
 BEHIND_BUTTONS = [
     "/runs/new/?action=acknowledge&triage=open&range=all&all=1",
     "/runs/new/?action=fail&status=inprogress&range=all&all=1",
+    "/search/?q=contoso",
     "/connections/delete-selected/?connection=contosohr&connection=crmaccounts",
 ]
 PAGES = {pattern.name for pattern in urls.urlpatterns if pattern.name} - NO_PAGES
