@@ -16,8 +16,12 @@ PAGES = {
     "overview": "/",
     "connections": "/connections/",
     "connection": "/connections/contosohr/",
-    "operations": "/operations/",
+    "operations": "/operations/?range=all",
     "operation": "/connections/contosohr/operations/3ed1595a-4bae-43c2-acda-ef973e581323/",
+    "errors": "/errors/",
+    "applications": "/applications/",
+    "activity": "/activity/",
+    "settings": "/settings/",
 }
 SIZE = {"width": 1280, "height": 860}
 

@@ -152,6 +152,18 @@ def test_several_warnings_at_once(viewer):
     assert "badge-expiring" in text and "badge-unused" in text
 
 
+def test_what_has_a_warning_comes_first(viewer):
+    factories.make_application(name="A")
+    expires_soon(factories.make_application(name="C"))
+    has_expired(factories.make_application(name="B"))
+    unused_for_long(factories.make_application(name="D"))
+
+    text = page(viewer)
+
+    assert names(text) == ["B", "C", "D", "A"]
+    assert "warnings first, then by name" in text
+
+
 # Filters and pages -------------------------------------------------------------------------------
 
 

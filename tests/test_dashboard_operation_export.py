@@ -7,7 +7,7 @@ import json
 import pytest
 from django.urls import reverse
 
-from operations.dashboard.pages import operation_export
+from operations import operation_export
 from operations.models import Actor, ActorKind, Channel, ConnectionOperation
 from tests import factories
 

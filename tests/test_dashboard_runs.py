@@ -128,6 +128,24 @@ def test_all_that_match_the_filter(operator):
     text = shown(operator, response)
     assert "Known." in text
     assert 'href="/operations/?code=away&amp;range=all"' in text
+    assert f"?request={response['request-id']}" in text
+
+
+def test_like_failures_are_acknowledged_from_their_error(operator):
+    """Forty failures that say the same: one action, two clicks from any of them."""
+    alike = failures(40, error={"message": "The source is away."})
+    failures(1, error={"message": "Something else."})
+    error_page = reverse("error", args=[alike[0].fingerprint])
+    [link] = re.findall(
+        r'href="([^"]*)">Acknowledge its 40 open', operator.get(error_page).content.decode()
+    )
+
+    text = ask(operator, unescape(link))
+    assert "Acknowledge 40 failures" in text and "The source is away." in text
+    assert f'href="{error_page}"' in text, "the way back"
+    confirm(operator, unescape(link), reason="Known.")
+
+    assert ConnectionOperation.objects.open_failures().count() == 1
 
 
 def test_retried_skipped_and_refused_are_told_apart(operator):
@@ -255,7 +273,7 @@ def test_a_large_run_is_left_to_the_worker(operator, monkeypatch):
 
     text = shown(operator, response)
     assert "0 of 9 handled" in text and "Running" in text
-    assert "No worker has been heard of in the last minute." in text
+    assert "No worker is heard of at present." in text
     WorkerHeartbeat.objects.create(name="w", seen_at=timezone.now())
     assert "The worker goes on with it" in shown(operator, response)
 

@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.urls import reverse
 
+from operations.models import Triage
 from operations.roles import Role
 from tests import factories
 from tests.conftest import signed_in
@@ -52,6 +53,23 @@ def test_without_a_role_no_page_is_opened():
         text = response.content.decode()
         assert "This needs the role viewer. Your account has no role yet." in text
         assert response["request-id"] in text
+
+
+def test_a_viewer_finds_no_buttons_and_no_way_around(viewer):
+    operation = factories.fail_registration(factories.make_connection("contosohr"))
+    here = reverse("operation", args=["contosohr", operation.graph_id])
+
+    for page in ("/", "/operations/?triage=open&range=all", "/connections/contosohr/", here):
+        text = viewer.get(page).content.decode()
+        assert "/retry/" not in text
+        assert f"{here}acknowledge/" not in text
+    response = viewer.post(f"{here}acknowledge/", {"note": "mine"})
+
+    assert response.status_code == 403
+    text = response.content.decode()
+    assert "This needs the role operator. Your account has the role viewer." in text
+    operation.refresh_from_db()
+    assert operation.triage == Triage.OPEN
 
 
 def test_an_operator_does_not_enter_the_admin(operator):

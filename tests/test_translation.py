@@ -16,8 +16,12 @@ TEMPLATES = sorted(
     if path.parent.name != "api"
 )
 SPOKEN = [HOME / "operations/dashboard", HOME / "operations/marks.py", HOME / "operations/roles.py"]
+PROGRAMS = {"recipes.py"}  # what is to be pasted into a shell
 MODULES = sorted(
-    path for place in SPOKEN for path in ([place] if place.is_file() else place.rglob("*.py"))
+    path
+    for place in SPOKEN
+    for path in ([place] if place.is_file() else place.rglob("*.py"))
+    if path.name not in PROGRAMS
 )
 
 NOT_TEXT = re.compile(
@@ -33,7 +37,7 @@ WORD = re.compile(r"[A-Za-z]{2,}")
 #: The product's name, Graph's words and units, which stay as they are in every language.
 NAMES = re.compile(
     r"Connectors Admin|Graph JSON|Graph|Django|CSV|JSON(?: lines)?|curl|Python|PowerShell|API"
-    r"|request-id"
+    r"|request-id|contosohr"
 )
 MARKED = {"_", "gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "pgettext", "translate"}
 SENTENCE = re.compile(r"[A-Z][a-z]+[ .,:]|[a-z]+ [a-z]+ [a-z]+")

@@ -51,7 +51,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
             "connection": exception.connection,
             "near_operations": exception.near,
             "way_on": reverse("connection", args=[exception.connection]) + "?tab=operations",
-            "way_on_label": _("Go to the operations of this connection"),
+            "way_on_label": _("Go to its operations"),
         }
     return render(request, "404.html", context, status=404)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from uuid import UUID
 
 from django.db.models import OuterRef, QuerySet, Subquery, Value
@@ -128,7 +127,6 @@ def find_run(run_id: UUID) -> BulkRun:
     return found
 
 
-def last_heartbeat() -> datetime | None:
-    """When a worker was last heard of."""
-    newest = WorkerHeartbeat.objects.order_by("-seen_at").values_list("seen_at", flat=True)
-    return newest.first()
+def newest_heartbeat() -> WorkerHeartbeat | None:
+    """That of the worker that was heard of last."""
+    return WorkerHeartbeat.objects.order_by("-seen_at").first()

@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from operations.demo.company import COMPLETED, DEMOS, FAILED, RUNNING, UNSPECIFIED, Demo, Op
+from operations.demo.decisions import make_decisions
 from operations.models import (
     Action,
     Actor,
@@ -74,8 +75,10 @@ def make_demo(owner: UUID | None) -> Made:
         made.connections = len(missing)
         changes = [change for demo in missing for change in _make_connection(demo, owner, now)]
         made.operations, of_operations = _make_operations(missing, owner, now)
+        decided = make_decisions(now) if made.connections == len(DEMOS) else ()
         # a history is read by key: what happened first is written first
-        Change.objects.bulk_create(sorted([*changes, *of_operations], key=lambda row: row.at))
+        everything = [*changes, *of_operations, *decided]
+        Change.objects.bulk_create(sorted(everything, key=lambda row: row.at))
     return made
 
 

@@ -30,6 +30,13 @@ class ErrorStatus(models.TextChoices):
     RESOLVED = "resolved"
 
 
+#: What a person does to a group.
+DECISIONS = (
+    Action.ERROR_RESOLVED,
+    Action.ERROR_REOPENED,
+    Action.ERROR_IGNORED,
+    Action.ERROR_CAUSE_CHANGED,
+)
 UNRESOLVED = (ErrorStatus.NEW, ErrorStatus.RETURNED, ErrorStatus.ONGOING, ErrorStatus.IGNORED)
 
 
@@ -182,5 +189,5 @@ class ErrorGroup(models.Model):
     @property
     def changes(self) -> models.QuerySet[Change]:
         """What was decided about it, the newest first. By value: its own row is not named."""
-        decided = Change.objects.filter(connection_key=None, action__startswith="error.")
+        decided = Change.objects.filter(connection_key=None, action__in=DECISIONS)
         return decided.filter(after__fingerprint=self.fingerprint).order_by("-id")

@@ -107,9 +107,11 @@ def activity_rows(changes: Sequence[Change], longest: int | None = LONGEST) -> l
 
 def what_exists(changes: Sequence[Change]) -> Existing:
     """Which of the things that these changes name are still there, in two queries."""
-    connections = {change.connection_key for change in changes if change.connection_key}
+    # each begins with one that is none: as many queries when nothing is named
+    connections = {0, *(change.connection_key for change in changes if change.connection_key)}
     operations = {change.operation_key for change in changes if change.operation_key}
-    applications, errors = set(), set()
+    applications: set[UUID] = set()
+    errors = {""}
     for change in changes:
         subject = Subject.of(change)
         if change.actor_app_id:
@@ -149,8 +151,21 @@ def _together(first: QuerySet, second: QuerySet) -> list[tuple[str, Any]]:
 # As a file ----------------------------------------------------------------------------------------
 
 COLUMNS = (
-    "number at action actionLabel channel actorKind actorName actorAppId requestId connectionId "
-    "operationId subject before after note".split()
+    "number",
+    "at",
+    "action",
+    "actionLabel",
+    "channel",
+    "actorKind",
+    "actorName",
+    "actorAppId",
+    "requestId",
+    "connectionId",
+    "operationId",
+    "subject",
+    "before",
+    "after",
+    "note",
 )
 #: Rows that are read at once for a file.
 CHUNK = 1000

@@ -6,8 +6,8 @@ import re
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Case, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models import Count as CountOf
-from django.db.models import IntegerField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Lower
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -36,7 +36,8 @@ from operations.roles import Role
 
 ACCESS = {"enabled": gettext_lazy("Enabled"), "disabled": gettext_lazy("Disabled")}
 TROUBLES = {trouble.value: mark.label for trouble, mark in TROUBLE_MARKS.items()}
-BY_NAME = Order((("lower_name", keyset.text),))
+#: What somebody should look at comes first.
+ORDER = Order((("calm", keyset.number), ("lower_name", keyset.text)))
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 ANYTHING = re.compile(r".*", re.DOTALL)
 #: A caller's own id may be that of several requests.
@@ -49,14 +50,14 @@ def applications(request: HttpRequest) -> HttpResponse:
     parameters = Parameters(request.GET)
     rows = _matching(parameters, now)
     size = parameters.page_size(request.COOKIES.get("rows", ""))
-    listed = BY_NAME.sort(
-        with_connections(rows.with_troubles(now)).annotate(lower_name=Lower("name"))
+    listed = ORDER.sort(
+        with_connections(rows.with_troubles(now)).annotate(calm=_calm(), lower_name=Lower("name"))
     )
     why = parameters.position("why", ANYTHING).strip()
     after = parameters.position("after", keyset.POSITION)
     if after:
         try:
-            listed = BY_NAME.behind(listed, after)
+            listed = ORDER.behind(listed, after)
         except ValueError:
             parameters.leave_out("after")
             after = ""
@@ -87,9 +88,9 @@ def applications(request: HttpRequest) -> HttpResponse:
                 (_("Disabled"), "?access=disabled", counts["disabled"]),
             ),
             "is_later_page": bool(after),
-            "next_page": parameters.at("after", BY_NAME.position(found[-1])) if more else "",
+            "next_page": parameters.at("after", ORDER.position(found[-1])) if more else "",
             "is_empty": not counts["total"],
-            "order": _("by name"),
+            "order": _("warnings first, then by name"),
             "why": why_refused(why),
         },
     )
@@ -106,6 +107,12 @@ def _matching(parameters: Parameters, now: datetime) -> ApplicationQuerySet:
     if troubles := parameters.several("warning", _("Warning"), TROUBLES):
         rows = rows.troubled(now, *(SecretTrouble(trouble) for trouble in troubles))
     return rows
+
+
+def _calm() -> Case:
+    """0 for one that has a trouble, 1 for the others."""
+    troubled = Q(*((f"has_{trouble}", True) for trouble in TROUBLES), _connector=Q.OR)
+    return Case(When(troubled, then=Value(0)), default=Value(1), output_field=IntegerField())
 
 
 def with_connections(rows: QuerySet[Application]) -> QuerySet[Application]:

@@ -61,7 +61,10 @@ def schema_json(request: HttpRequest, connection_id: str, version: int) -> HttpR
     found, _health = find_connection(connection_id)
     schema = found.schemas.filter(version=version).first()
     if schema is None:
-        raise Http404(f"Connection '{found.graph_id}' has no schema version {version}.")
+        raise Http404(
+            _("Connection '%(id)s' has no schema version %(version)s.")
+            % {"id": found.graph_id, "version": version}
+        )
     response = HttpResponse(as_json(schema.document), content_type="application/json")
     name = f"{found.graph_id}-schema-{version}.json"
     response["Content-Disposition"] = content_disposition_header(True, name) or ""

@@ -3,6 +3,7 @@ causes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -78,6 +79,7 @@ def errors(request: HttpRequest) -> HttpResponse:
             "next_page": parameters.at("after", wanted.order.position(found[-1])) if more else "",
             "is_empty": not counts["total"],
             "order": _sorted_by(parameters),
+            "export_query": parameters.first_page.removeprefix("?"),
         },
     )
 
@@ -108,35 +110,31 @@ def export_errors(request: HttpRequest, kind: str) -> HttpResponseBase:
     rows = map(_exported, all_error_rows(wanted.order.sort(with_newest(wanted.groups)), now))
     if kind == "jsonl":
         return stream_jsonl("errors", rows)
-    return stream_csv("errors", COLUMNS, (list(row.values()) for row in rows))
+    return stream_csv("errors", list(COLUMNS), (list(row.values()) for row in rows))
 
 
 def _exported(row: ErrorRow) -> dict[str, Any]:
-    group = row.group
-    return {
-        "fingerprint": group.fingerprint,
-        "status": row.status.value,
-        "statusLabel": str(row.mark.label),
-        "code": group.code,
-        "target": group.target,
-        "sentence": group.pattern,
-        "count": group.count,
-        "openFailures": str(row.open_failures),
-        "connections": row.connections,
-        "firstSeen": group.first_seen,
-        "lastSeen": group.last_seen,
-        "resolvedAt": group.resolved_at,
-        "resolvedBy": group.resolved_by,
-        "ignoredUntil": group.ignored_until,
-        "causeId": row.cause.id if row.cause else None,
-        "cause": row.cause.title if row.cause else None,
-    }
+    return {name: read(row) for name, read in COLUMNS.items()}
 
 
-COLUMNS = (
-    "fingerprint status statusLabel code target sentence count openFailures connections firstSeen "
-    "lastSeen resolvedAt resolvedBy ignoredUntil causeId cause".split()
-)
+COLUMNS: dict[str, Callable[[ErrorRow], Any]] = {
+    "fingerprint": lambda row: row.fingerprint,
+    "status": lambda row: row.status.value,
+    "statusLabel": lambda row: str(row.mark.label),
+    "code": lambda row: row.group.code,
+    "target": lambda row: row.group.target,
+    "sentence": lambda row: row.group.pattern,
+    "count": lambda row: row.group.count,
+    "openFailures": lambda row: row.open_failures.number,  # 10,001: more than 10,000
+    "connections": lambda row: row.connections,
+    "firstSeen": lambda row: row.group.first_seen,
+    "lastSeen": lambda row: row.group.last_seen,
+    "resolvedAt": lambda row: row.group.resolved_at,
+    "resolvedBy": lambda row: row.group.resolved_by,
+    "ignoredUntil": lambda row: row.group.ignored_until,
+    "causeId": lambda row: row.cause.id if row.cause else None,
+    "cause": lambda row: row.cause.title if row.cause else None,
+}
 
 
 # The catalogue ------------------------------------------------------------------------------------
@@ -154,7 +152,6 @@ def causes(request: HttpRequest) -> HttpResponse:
             "theirs": sum(entry.is_theirs for entry in entries),
             "faults": catalogue_file.faults(),
             "path": settings.CAUSES_FILE,
-            "example": EXAMPLE,
         },
     )
 
@@ -163,14 +160,3 @@ def causes(request: HttpRequest) -> HttpResponse:
 def _ours() -> frozenset[Cause]:
     entries, _faults = catalogue_file.read_catalogue(catalogue_file.OURS.read_text("utf-8"))
     return frozenset(entries)
-
-
-EXAMPLE = """\
-[[causes]]
-id = "crm-maintenance"
-title = "The CRM is being maintained"
-cause = "Every first Sunday of the month the CRM answers 503 for two hours."
-fix = ["Wait for the end of the window.", "Then retry the operation. Nothing has to be changed."]
-codes = ["CrmMaintenance"]
-phrases = ["503 crm.contoso.example"]
-"""

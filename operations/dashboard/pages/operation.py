@@ -16,7 +16,7 @@ from operations.dashboard.forms import NOTE_LENGTH
 from operations.dashboard.guard import page
 from operations.dashboard.listing import GLIMPSE
 from operations.dashboard.live import live_page
-from operations.dashboard.lookups import find_operation, last_heartbeat
+from operations.dashboard.lookups import find_operation, newest_heartbeat
 from operations.dashboard.presentation.errors import probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operation import (
@@ -71,7 +71,7 @@ def operation(request: HttpRequest, connection_id: str, operation_id: str) -> Ht
             "retries": [OperationRow(retry, now) for retry in retries],
             "retried": OperationRow(found.retry_of, now) if found.retry_of else None,
             "running": next((each for each in followers if not each.is_terminal), None),
-            "advice": waiting_advice(found, last_heartbeat() if waits else None, now),
+            "advice": waiting_advice(found, newest_heartbeat() if waits else None, now),
             "schema": found.registered,
             "can_fail": OperationStatus.FAILED in MOVES[OperationStatus(found.status)],
             "can_complete": not found.is_workers

@@ -20,11 +20,10 @@ from operations.dashboard.forms import MESSAGE_LENGTH, NOTE_LENGTH, FailRunForm,
 from operations.dashboard.guard import page
 from operations.dashboard.listing import GLIMPSE, operation_rows
 from operations.dashboard.live import live_page
-from operations.dashboard.lookups import find_run, last_heartbeat
+from operations.dashboard.lookups import find_run, newest_heartbeat
 from operations.dashboard.operation_filter import address, in_words, read_selection
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.runs import EFFECTS, ROLES, RunShown, title
-from operations.dashboard.presentation.workers import worker_lives
 from operations.models import BulkAction, Channel, ConnectionOperation
 from operations.roles import Role
 from operations.selection import OperationSelection
@@ -104,7 +103,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     found = find_run(run_id)
     selection = OperationSelection.from_json(found.selection)
     shown = RunShown(found)
-    unfinished = found.finished_at is None
+    worker = newest_heartbeat() if found.finished_at is None else None
     return live_page(
         request,
         "run",
@@ -116,7 +115,7 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
             "words": in_words(selection),
             "list_query": "" if selection.keys is not None else address(selection),
             "may_act": ROLES[BulkAction(found.action)].is_held_by(request.user),
-            "worker_lives": unfinished and worker_lives(last_heartbeat(), timezone.now()),
+            "worker_lives": bool(worker and worker.is_alive(timezone.now())),
         },
     )
 

@@ -10,32 +10,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations.marks import Mark
-from operations.models import Action, Application, ApplicationSecret, Change
+from operations.models import ROLES, Action, Application, ApplicationSecret, Change
 from operations.models.application import SecretTrouble
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-#: What each role lets an application do (operations.access).
-ROLE_MEANINGS: dict[str, StrOrPromise] = {
-    "ExternalConnection.ReadWrite.OwnedBy": gettext_lazy(
+#: What each of ROLES lets an application do (operations.access), in their order.
+_MEANINGS: tuple[StrOrPromise, ...] = (
+    gettext_lazy(
         "Create connections; read, change and delete those that it owns or is authorized for, with "
         "their schema and operations."
     ),
-    "ExternalConnection.Read.All": gettext_lazy(
-        "Read every connection, its schema and its operations."
-    ),
-    "ExternalConnection.ReadWrite.All": gettext_lazy(
+    gettext_lazy("Read every connection, its schema and its operations."),
+    gettext_lazy(
         "Read, create, change and delete every connection, with its schema and operations."
     ),
-    "ExternalItem.ReadWrite.OwnedBy": gettext_lazy(
-        "Write items of its own connections. Items are not served here yet."
-    ),
-    "ExternalItem.Read.All": gettext_lazy("Read every item. Items are not served here yet."),
-    "ExternalItem.ReadWrite.All": gettext_lazy(
-        "Read and write every item. Items are not served here yet."
-    ),
-}
+    gettext_lazy("Write items of its own connections. Items are not served here yet."),
+    gettext_lazy("Read every item. Items are not served here yet."),
+    gettext_lazy("Read and write every item. Items are not served here yet."),
+)
+ROLE_MEANINGS = dict(zip(ROLES, _MEANINGS, strict=True))
 TROUBLE_MARKS = {
     SecretTrouble.EXPIRED: Mark("expired", gettext_lazy("No usable secret"), "octagon"),
     SecretTrouble.EXPIRING: Mark("expiring", gettext_lazy("Secret expires soon"), "triangle"),

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 
 from operations.dashboard.presentation.numbers import coarse_duration, exact_duration
 from operations.dashboard.presentation.operations import running_since
-from operations.dashboard.presentation.workers import worker_lives
 from operations.models import (
     Action,
     ActorKind,
@@ -23,6 +22,7 @@ from operations.models import (
     ConnectionOperation,
     OperationStatus,
     Triage,
+    WorkerHeartbeat,
 )
 
 #: A message longer than this is folded to three lines.
@@ -181,9 +181,12 @@ def graph_json(operation: ConnectionOperation) -> str:
 
 
 def waiting_advice(
-    operation: ConnectionOperation, last_heartbeat: datetime | None, now: datetime
+    operation: ConnectionOperation, worker: WorkerHeartbeat | None, now: datetime
 ) -> str:
-    """What to do about an operation that does not end; empty while it takes its usual time."""
+    """What to do about an operation that does not end; empty while it takes its usual time.
+
+    ``worker`` is the one that was heard of last.
+    """
     if operation.status != OperationStatus.INPROGRESS:
         return ""
     stuck = operation.is_stuck(now)
@@ -194,10 +197,10 @@ def waiting_advice(
             "%(who)s reports it and has not moved it on. Ask there whether it still runs. An "
             "administrator can mark it as failed or completed."
         ) % {"who": operation.requested_by or _("Another service")}
-    lives = worker_lives(last_heartbeat, now)
+    lives = worker is not None and worker.is_alive(now)
     if operation.is_queued:
         if not lives and now - operation.created_at > PATIENCE:
-            return _no_worker(last_heartbeat)
+            return _no_worker(worker)
         if stuck:
             return _(
                 "A worker lives and has not taken it so far. Look at the worker's log, and at the "
@@ -209,7 +212,7 @@ def waiting_advice(
     if operation.lease_until and operation.lease_until < now:
         if lives:
             return _("Its worker has fallen silent. Another one takes it over within a minute.")
-        return _no_worker(last_heartbeat)
+        return _no_worker(worker)
     return _(
         "Worker %(worker)s has it in hand and it takes far longer than usual. Look at the "
         "worker's log. An administrator can mark it as failed, which keeps the worker from "
@@ -217,14 +220,14 @@ def waiting_advice(
     ) % {"worker": operation.worker}
 
 
-def _no_worker(last_heartbeat: datetime | None) -> str:
+def _no_worker(worker: WorkerHeartbeat | None) -> str:
     start = _(
         "Start one with python manage.py run_operations, or with python manage.py serve, which "
         "runs one too."
     )
-    if last_heartbeat is None:
+    if worker is None:
         return f"{_('No worker has been heard of.')} {start}"
-    since = _("No worker has been heard of since %(time)s.") % {"time": at_time(last_heartbeat)}
+    since = _("No worker has been heard of since %(time)s.") % {"time": at_time(worker.seen_at)}
     return f"{since} {start}"
 
 

@@ -165,7 +165,6 @@ def _span(span: timedelta) -> str:
 def versions() -> list[tuple[str, str]]:
     database = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
     return [
-        ("Connectors Admin", settings.VERSION),
         ("Python", platform.python_version()),
         ("Django", django.get_version()),
         (_("Database"), database.get(connection.vendor, connection.vendor)),
