@@ -145,7 +145,8 @@ def what_exists(changes: Sequence[Change]) -> Existing:
 
 
 def _together(first: QuerySet, second: QuerySet) -> list[tuple[str, Any]]:
-    return list(first.order_by().union(second.order_by(), all=True))
+    # clear the order of the whole as well: that of the first model names no column of this one
+    return list(first.order_by().union(second.order_by(), all=True).order_by())
 
 
 # As a file ----------------------------------------------------------------------------------------
