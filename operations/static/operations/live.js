@@ -119,7 +119,7 @@
   }
 
   function offer(list, count) {
-    held.textContent = `${count} new ${list.dataset.holdNew}${count === 1 ? "" : "s"}`;
+    held.textContent = bar.dataset.new.replace("%s", count);
     held.dataset.shown = "";
   }
 
@@ -149,7 +149,7 @@
       needs.querySelector("[data-number]").textContent = open;
     }
     if (watched !== before.announce) announce(watched);
-    else if (open !== before.open) announce(`${open} open failure${open === "1" ? "" : "s"}`);
+    else if (open !== before.open) announce(open === "1" ? bar.dataset.oneOpen : bar.dataset.manyOpen.replace("%s", open));
   }
 
   held.addEventListener("click", () => {
@@ -228,13 +228,13 @@
     bar.classList.add("is-troubled");
     state.textContent = bar.dataset.troubled;
     const seconds = Math.round(wait() / 1000);
-    const since = dataTime ? `Last updated ${dataTime.textContent}. ` : "";
-    troubleText.textContent = `${since}Trying again in ${seconds} s.`;
+    const since = dataTime ? bar.dataset.since.replace("%s", dataTime.textContent) : "";
+    troubleText.textContent = `${since} ${bar.dataset.again.replace("%s", seconds)}`;
     trouble.hidden = false;
   }
 
   function signedOut() {
-    end("You are signed out. Sign in to go on; this page comes back.");
+    end(bar.dataset.signedOut);
     signIn.hidden = false;
     signIn.href = `${signIn.getAttribute("href").split("?")[0]}?next=${encodeURIComponent(
       location.pathname + location.search,
@@ -242,7 +242,7 @@
   }
 
   function gone() {
-    end("This no longer exists: it was deleted. What you see is how it was last.");
+    end(bar.dataset.gone);
   }
 
   function end(text) {

@@ -3,9 +3,9 @@
 
 document.documentElement.classList.add("scripted");
 
+const announcer = document.getElementById("announcer");
+
 function announce(text) {
-  const announcer = document.getElementById("announcer");
-  if (!announcer) return;
   announcer.textContent = "";
   // A live region is read when its text changes, also to the same words.
   setTimeout(() => { announcer.textContent = text; }, 50);
@@ -30,19 +30,19 @@ document.addEventListener("click", async (event) => {
   const source = button.dataset.copyFrom && document.getElementById(button.dataset.copyFrom);
   try {
     await copyText(source ? source.textContent : button.dataset.copy);
-    announce("Copied");
+    announce(announcer.dataset.copied);
     button.classList.add("is-done");
     const shape = button.querySelector("use");
     const label = shape ? null : button.textContent;
     if (shape) shape.setAttribute("href", "#icon-tick");
-    else button.textContent = "Copied";
+    else button.textContent = announcer.dataset.copied;
     setTimeout(() => {
       button.classList.remove("is-done");
       if (shape) shape.setAttribute("href", "#icon-copy");
       else button.textContent = label;
     }, 1500);
   } catch {
-    announce("Not copied. Select the text and copy it by hand.");
+    announce(announcer.dataset.notCopied);
   }
   button.focus();
 });
