@@ -15,7 +15,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-browser: $(VENV)/.installed-browser
-	$(BIN)/python -m pytest -m browser $(ARGS)
+	$(BIN)/python -m pytest -m browser -n 2 $(ARGS)
 
 test-clients: $(VENV)/.installed-clients
 	$(BIN)/python -m pytest -m clients $(ARGS)
