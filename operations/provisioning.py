@@ -257,11 +257,12 @@ def claim(worker: str) -> Claim | None:
             ).first()
             if operation is None:
                 return None
-            if operation.attempt >= settings.OPERATION_ATTEMPTS:
-                _give_up(operation, Actor.worker(worker))
-                continue
-            if claimed := _take(operation, worker):
+            used_up = operation.attempt >= settings.OPERATION_ATTEMPTS
+            if not used_up and (claimed := _take(operation, worker)):
                 return claimed
+        if used_up:
+            # in a transaction of its own: the end of an operation locks the connection first
+            _give_up(_claim_of(operation), Actor.worker(worker), lease_until=operation.lease_until)
 
 
 def renew(worker: str, held: Iterable[Claim]) -> int:
@@ -305,12 +306,12 @@ def finish(held: Claim) -> bool:
 
 def fail_attempt(held: Claim, reason: str) -> None:
     """An attempt broke: back into the queue with a delay, or failed when it was the last one."""
+    if held.attempt >= settings.OPERATION_ATTEMPTS:
+        _give_up(held, Actor.worker(held.worker))
+        return
     with transaction.atomic():
         operation = ConnectionOperation.objects.filter(held.fence()).first()
         if operation is None:
-            return
-        if operation.attempt >= settings.OPERATION_ATTEMPTS:
-            _give_up(operation, Actor.worker(held.worker))
             return
         ConnectionOperation.objects.filter(held.fence()).update(
             worker="", lease_until=None, run_after=_in(2**held.attempt), changed_at=Now()
@@ -362,17 +363,29 @@ def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
     return Claim(operation.pk, attempt, worker, max(0.0, (due - now).total_seconds()))
 
 
-def _give_up(operation: ConnectionOperation, actor: Actor) -> None:
+def _claim_of(operation: ConnectionOperation) -> Claim:
+    """The claim that an operation is under now, or was last."""
+    return Claim(operation.pk, operation.attempt, operation.worker, 0)
+
+
+def _give_up(held: Claim, actor: Actor, **unless_changed: Any) -> None:
+    """Fail an operation whose attempts are used up, unless it has moved on meanwhile."""
     error = {
         "code": "AttemptsExhausted",
         "message": (
-            f"The registration was started {operation.attempt} times and never ended: each time "
+            f"The registration was started {held.attempt} times and never ended: each time "
             "the worker stopped or broke before it could finish. Nothing was changed. Check the "
             "worker's log, then retry."
         ),
     }
-    fence = Claim(operation.pk, operation.attempt, operation.worker, 0)
-    _end(operation, fence, OperationStatus.FAILED, error, actor)
+    with transaction.atomic():
+        found = ConnectionOperation.objects.filter(held.fence(), **unless_changed)
+        operation = found.select_related("connection").first()
+        if operation is None:
+            return
+        ExternalConnection.objects.hold(operation.connection_id)
+        if found.select_for_update(of=("self",)).exists():
+            _end(operation, held, OperationStatus.FAILED, error, actor)
 
 
 def _end(

@@ -258,6 +258,30 @@ def test_a_filter_that_means_nothing_is_named_before_it_acts(operator):
 
     assert "was left out" in text
     assert "status=banana" in text and "sort=x" in text
+    assert "nothing can be started from here" in text
+
+
+def test_a_filter_that_means_nothing_never_widens_what_is_acted_on(operator):
+    failures(3)
+
+    response = operator.post(
+        question("acknowledge", connection="bad-id"), {"reason": "All of them.", "last_key": 10**9}
+    )
+
+    assert response.status_code == 302
+    assert not BulkRun.objects.exists()
+    assert not ConnectionOperation.objects.filter(triage=Triage.ACKNOWLEDGED).exists()
+    text = operator.get(response["Location"]).content.decode()
+    assert "Part of the filter means nothing here: connection=bad-id. Nothing changed." in text
+
+
+@pytest.mark.parametrize("wanted", ["abc", "overview", "//elsewhere.example/", "javascript:1"])
+def test_a_way_back_that_is_none_leads_to_the_list(operator, wanted):
+    address = reverse("ask-run") + "?" + urlencode({"action": "retry", "next": wanted})
+
+    assert operator.get(address)["Location"] == reverse("operations")
+    address = reverse("selected-connections") + "?" + urlencode({"next": wanted})
+    assert operator.get(address)["Location"] == reverse("connections")
 
 
 def test_an_unknown_action_is_not_found(operator):

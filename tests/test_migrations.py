@@ -3,8 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Group, Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
+
+from operations.models import ExternalConnection
 
 FAILED_AT = datetime(2026, 11, 20, 23, 30, tzinfo=UTC)
 
@@ -65,15 +69,26 @@ def test_who_could_work_before_still_can(migrate, django_user_model):
     migrate("0006_past_outcomes")
     people = django_user_model.objects
     people.create_user("plain")
-    people.create_user("staff", is_staff=True)
     people.create_user("gone", is_active=False)
     people.create_superuser("root")
+    content = ContentType.objects.get_for_model(ExternalConnection)
+    for name, codenames in (("reader", ["view"]), ("editor", ["view", "change", "delete"])):
+        user = people.create_user(name, is_staff=True)
+        for codename in codenames:
+            permission, _ = Permission.objects.get_or_create(
+                codename=f"{codename}_externalconnection", content_type=content
+            )
+            user.user_permissions.add(permission)
+    people.create_user("grouped").groups.add(Group.objects.create(name="night shift"))
 
     migrate("0007_roles")
 
     assert sorted(people.values_list("username", "groups__name")) == [
+        ("editor", "administrator"),
         ("gone", None),
+        ("grouped", "night shift"),
+        ("grouped", "operator"),
         ("plain", "operator"),
+        ("reader", "operator"),
         ("root", None),
-        ("staff", "administrator"),
     ]

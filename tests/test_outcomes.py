@@ -1,12 +1,22 @@
 """What ended is counted by day, and failures are grouped by what they say."""
 
+import threading
+import time
 from datetime import UTC, timedelta
 
 import pytest
+from django.db import connection as database
+from django.db import transaction
 from django.utils import timezone
 
 from operations import provisioning
-from operations.models import ConnectionOperation, ErrorGroup, OperationStatus, OutcomeCount
+from operations.models import (
+    ConnectionOperation,
+    ErrorGroup,
+    ExternalConnection,
+    OperationStatus,
+    OutcomeCount,
+)
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -126,3 +136,41 @@ def test_the_day_is_that_of_utc():
         late.date(),
         late.date() + timedelta(days=1),
     ]
+
+
+def test_an_error_that_comes_late_does_not_turn_the_clock_back():
+    old = factories.report(factories.make_connection(), status="failed")
+    long_ago = timezone.now() - timedelta(days=5)
+    ConnectionOperation.objects.filter(pk=old.pk).update(finished_at=long_ago)
+    new = factories.report(factories.make_connection(), status="failed", error=NO_ANSWER)
+
+    old.move(factories.COMMAND, error=NO_ANSWER)
+
+    group = ErrorGroup.objects.get(fingerprint=new.fingerprint)
+    assert (group.first_seen, group.last_seen) == (long_ago, new.finished_at)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_ends_an_operation_locks_its_connection_first():
+    """As a deletion does: the other way round the two would wait for each other."""
+    operation = factories.report(factories.make_connection())
+    ended = threading.Thread(target=end_in_a_thread, args=(operation,))
+    with transaction.atomic():
+        ExternalConnection.objects.select_for_update().get(pk=operation.connection_id)
+        ended.start()
+        time.sleep(0.5)  # by now it waits for the connection
+        rows = ConnectionOperation.objects.filter(pk=operation.pk)
+        nowait = database.features.has_select_for_update_nowait
+        assert rows.select_for_update(nowait=nowait).get().status == OperationStatus.INPROGRESS
+    ended.join(20)
+
+    operation.refresh_from_db()
+    assert operation.status == OperationStatus.FAILED
+    assert counted() == (0, 1)
+
+
+def end_in_a_thread(operation):
+    try:
+        operation.move(factories.COMMAND, status=OperationStatus.FAILED)
+    finally:
+        database.close()

@@ -362,3 +362,23 @@ def test_the_worker_keeps_the_newest_of_too_many(db, monkeypatch):
     assert list(Refusal.objects.values_list("request_id", flat=True)) == [
         str(number) for number in range(14, 4, -1)
     ]
+
+
+def test_a_secret_in_the_place_of_the_client_id_is_not_kept(client, application):
+    """Whoever mixes the two up is told what Entra tells them; what is kept does not hold it."""
+    secret = application.secret_text
+
+    answer = client.post(
+        f"/{tokens.tenant_id()}/oauth2/v2.0/token",
+        {
+            "grant_type": "client_credentials",
+            "client_id": secret,
+            "client_secret": str(application.app_id),
+            "scope": "https://graph.microsoft.com/.default",
+        },
+    )
+
+    assert secret in answer.json()["error_description"]
+    kept = Refusal.objects.get()
+    assert secret not in f"{kept.message}{kept.path}{kept.facts}"
+    assert "Application with identifier '…' was not found" in kept.message

@@ -194,12 +194,18 @@ def _credentials(request: HttpRequest) -> tuple[str, str]:
     return request.POST.get("client_id", ""), request.POST.get("client_secret", "")
 
 
-def _application(client_id: str) -> Application | None:
+def _is_guid(text: str) -> bool:
     try:
-        app_id = UUID(client_id)
+        UUID(text)
     except ValueError:
+        return False
+    return True
+
+
+def _application(client_id: str) -> Application | None:
+    if not _is_guid(client_id):
         return None
-    return Application.objects.filter(app_id=app_id).first()
+    return Application.objects.filter(app_id=UUID(client_id)).first()
 
 
 def _address(request: HttpRequest) -> str:
@@ -215,11 +221,15 @@ def _address(request: HttpRequest) -> str:
 
 
 def _keep(refusal: OAuthError, request: HttpRequest, client_id: str) -> None:
+    said = str(refusal)
+    if client_id and not _is_guid(client_id):
+        # whoever mixes the two up sends the secret in the place of the id
+        said = said.replace(client_id[:80], "…")
     keep(
         request,
         status=refusal.status,
         code=refusal.error,
-        message=f"AADSTS{refusal.number}: {refusal}",
+        message=f"AADSTS{refusal.number}: {said}",
         lack=refusal.lack,
         app_id=client_id,
     )

@@ -138,4 +138,4 @@ def way_back(request: HttpRequest, wanted: str, otherwise: str) -> str:
     ours = url_has_allowed_host_and_scheme(
         wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if ours else otherwise
+    return wanted if ours and wanted.startswith("/") else otherwise

@@ -183,14 +183,16 @@ def _sortable(
 
 def _owners(given: str) -> Mapping[str, StrOrPromise]:
     """What the filter offers, and the application that the address names."""
-    named = Application.objects.order_by("name").values_list("app_id", "name")
-    owners: dict[str, StrOrPromise] = {NOBODY: _("Nobody")}
-    owners |= {str(app_id): name for app_id, name in named[:OWNERS_OFFERED]}
     try:
-        app_id = str(UUID(given))
+        wanted = UUID(given)
     except ValueError:
-        return owners
-    if given.lower() == app_id and app_id not in owners:
-        name = Application.objects.filter(app_id=app_id).values_list("name", flat=True).first()
-        owners[app_id] = name or app_id
+        wanted = None
+    # the one that is named comes first, so that one query has it too
+    is_wanted = Case(When(app_id=wanted, then=Value(0)), default=Value(1))
+    named = Application.objects.order_by(is_wanted, "name").values_list("app_id", "name")
+    found = sorted(named[:OWNERS_OFFERED], key=lambda pair: pair[1])
+    owners: dict[str, StrOrPromise] = {NOBODY: _("Nobody")}
+    owners |= {str(app_id): name for app_id, name in found}
+    if wanted and given.lower() == str(wanted):
+        owners.setdefault(str(wanted), str(wanted))
     return owners

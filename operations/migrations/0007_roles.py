@@ -1,13 +1,20 @@
-"""The groups viewer, operator and administrator. Who could work before still can: as an operator."""
+"""The groups viewer, operator and administrator. Who could work before still can.
+
+Everybody who could sign in could retry and acknowledge: they are operators. Who might change and
+delete connections in the admin is an administrator.
+"""
 
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
+from django.db.models import Q
 
 GROUPS = {
     "viewer": ("read_pages",),
     "operator": ("read_pages", "operate"),
     "administrator": ("read_pages", "operate", "administer"),
 }
+
+EDITING = {"change_externalconnection", "delete_externalconnection"}
 
 
 def make_groups(apps, schema_editor):
@@ -28,8 +35,11 @@ def make_groups(apps, schema_editor):
     groups["administrator"].permissions.add(*permissions)
 
     people = apps.get_model("auth", "User").objects.filter(is_active=True, is_superuser=False)
-    for user in people.filter(groups=None):
-        user.groups.add(groups["administrator" if user.is_staff else "operator"])
+    for user in people:
+        held = permissions.filter(Q(user=user) | Q(group__user=user))
+        edits = set(held.filter(codename__in=EDITING).values_list("codename", flat=True))
+        is_editor = user.is_staff and edits == EDITING
+        user.groups.add(groups["administrator" if is_editor else "operator"])
 
 
 class Migration(migrations.Migration):

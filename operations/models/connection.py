@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
@@ -72,6 +72,16 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
     def alive(self) -> ExternalConnectionQuerySet:
         """Without those that are being deleted: what the API can see."""
         return self.filter(deleting_since=None)
+
+    def hold(self, key: int) -> None:
+        """Lock a connection before anything below it, in the order in which a deletion locks.
+
+        Whoever ends an operation counts it below the connection; without this, one that locks the
+        operation first and a deletion would wait for each other. Nothing to do on SQLite, whose
+        transactions take turns.
+        """
+        if connections[self.db].features.has_select_for_update:
+            self.select_for_update(no_key=True).filter(pk=key).values_list("pk").first()
 
     @once_more
     def register(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
 from django.db.models import Case, F, Q, Value, When
+from django.db.models.functions import Greatest, Least
 from django.utils import timezone
 
 from operations.fingerprints import pattern
@@ -44,7 +45,13 @@ class ErrorGroupQuerySet(models.QuerySet["ErrorGroup"]):
     def note(self, operation: ConnectionOperation) -> None:
         """One more failure of its group. Call it in the transaction of the failure."""
         assert operation.finished_at is not None
-        seen = {"count": F("count") + 1, "last_seen": operation.finished_at}
+        # a failure of before may get its error, and so its group, only now
+        at = Value(operation.finished_at, output_field=models.DateTimeField())
+        seen = {
+            "count": F("count") + 1,
+            "first_seen": Least(F("first_seen"), at),
+            "last_seen": Greatest(F("last_seen"), at),
+        }
         group = self.filter(fingerprint=operation.fingerprint)
         if not group.update(**seen):
             new = ErrorGroup(

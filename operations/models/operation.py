@@ -309,6 +309,7 @@ class ConnectionOperation(models.Model):
         ``only_if`` names. Whoever comes second gets the named refusal.
         """
         with transaction.atomic():
+            ExternalConnection.objects.hold(self.connection_id)
             current = type(self).objects.select_for_update().filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("ConnectionOperation")

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -169,7 +169,8 @@ def with_selected(request: HttpRequest) -> HttpResponse:
     ids = [each for each in request.GET.getlist("connection") if CONNECTION_ID.fullmatch(each)]
     if not ids:
         messages.info(request, _("No connection was selected. Nothing changed."))
-        return redirect(way_back(request, request.GET.get("next", ""), reverse("connections")))
+        back = way_back(request, request.GET.get("next", ""), reverse("connections"))
+        return HttpResponseRedirect(back)
     chosen = [("connection", each) for each in ids]
     failures = [*chosen, ("triage", "open"), ("range", ANY_TIME)]
     following = ("next", request.GET.get("next", ""))

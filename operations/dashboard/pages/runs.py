@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -43,7 +43,15 @@ def ask_run(request: HttpRequest) -> HttpResponse:
     back = way_back(request, request.GET.get("next", ""), reverse("operations"))
     if selection is None:
         messages.info(request, _("No row was selected. Nothing changed."))
-        return redirect(back)
+        return HttpResponseRedirect(back)
+    if parameters.ignored and request.method == "POST":
+        # what was left out would have narrowed it: more would be meant than was said
+        messages.warning(
+            request,
+            _("Part of the filter means nothing here: %(text)s. Nothing changed.")
+            % {"text": ", ".join(parameters.ignored)},
+        )
+        return HttpResponseRedirect(back)
     form_class = FailRunForm if action == BulkAction.FAIL else RunForm
     form = form_class(
         request.POST if request.method == "POST" else None,
