@@ -24,6 +24,9 @@ INCOMPLETE = "INCOMPLETE: the export broke off here. The rows that follow are mi
 #: What a spreadsheet may take for a formula: these characters, also of full width, behind anything
 #: that it does not show; and a tab or carriage return in front of the text.
 FORMULA = re.compile(r"[\s\x00-\x1f\u200b-\u200f\u2060\ufeff]*[=+\-@＝＋－＠]|[^\S\t\r]*[\t\r]")
+#: Where a spreadsheet whose separator is not the comma may begin another cell, and a formula in it.
+#: There quotation marks within a line protect nothing, not even the end of a line.
+SPLIT = re.compile(r"([;\t\r\n][\s\x00-\x1f\u200b-\u200f\u2060\ufeff\"]*)(?=[=+\-@＝＋－＠])")
 
 
 def stream_csv(
@@ -86,9 +89,11 @@ def _cell(value: Any) -> str | int | float:
     if isinstance(value, int | float):
         return value
     if isinstance(value, dict | list):
-        return _json(value)
+        # the same JSON: within a text a semicolon can be written so
+        return SPLIT.sub(lambda found: f"\\u003b{found[0][1:]}", _json(value))
     text = _text(value)
-    return f"'{text}" if FORMULA.match(text) else text
+    front = "'" if FORMULA.match(text) else ""
+    return front + SPLIT.sub(r"\1'", text)
 
 
 def _json(value: Any) -> str:

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from operations.models import (
@@ -19,7 +20,6 @@ from tests.admin_pages import act, administrator, inline_code, refusals, send, s
 from tests.factories import COMMAND, make_application, make_connection, register_schema
 
 MODEL = "application"
-SECRET = re.compile(r"secret (\S+) \(shown only now")
 
 
 @pytest.fixture
@@ -29,6 +29,16 @@ def anna(db):
 
 def edit(client, application, **values):
     return submit(client, url(MODEL, "change", application.pk), **values)
+
+
+def shown_secrets(page) -> list[str]:
+    """Those on the page that answered the POST; no cache and no session keeps them."""
+    assert page.redirect_chain == []
+    assert "no-store" in page["Cache-Control"]
+    found = re.findall(r"</code></td>\s*<td><code>([^<]+)</code>", page.content.decode())
+    kept = str([session.get_decoded() for session in Session.objects.all()])
+    assert not [secret for secret in found if secret in kept]
+    return found
 
 
 def by_anna(action: Action) -> Change:
@@ -41,8 +51,9 @@ def test_registering_shows_the_secret_once(anna):
     assert refusals(page) == []
     application = Application.objects.get()
     assert (application.name, application.roles) == ("HR connector", [ROLES[0], ROLES[1]])
-    shown = SECRET.search(told(page)[0]).group(1)
-    assert str(application.app_id) in told(page)[0]
+    [shown] = shown_secrets(page)
+    assert str(application.app_id) in page.content.decode()
+    assert inline_code(page) == []
     assert application.find_secret(shown).is_usable
     assert application.secrets.count() == 1
     again = anna.get(url(MODEL, "change", application.pk)).content.decode()
@@ -158,14 +169,23 @@ def test_an_application_is_disabled_not_deleted(anna):
 def test_a_further_secret(anna):
     application = make_application()
     page = act(anna, MODEL, "create_secret", [application], days=30)
-    messages = told(page)
-    shown = SECRET.search(messages[0]).group(1)
-    assert messages[1] == "1 given a secret."
+    [shown] = shown_secrets(page)
+    assert told(page) == ["1 given a secret."]
     secret = application.find_secret(shown)
     assert secret.is_usable
     assert timedelta(days=29) < secret.expires_at - timezone.now() <= timedelta(days=30)
     assert application.secrets.count() == 2
     assert by_anna(Action.SECRET_CREATED).after["prefix"] == shown[:6]
+
+
+def test_secrets_for_several_stand_by_their_applications(anna):
+    rows = [make_application(name="<b>HR</b>"), make_application(name="CRM")]
+    page = act(anna, MODEL, "create_secret", rows, days="")
+    shown = shown_secrets(page)
+    by_name = {app.name: sum(bool(app.find_secret(text)) for text in shown) for app in rows}
+    assert by_name == {"<b>HR</b>": 1, "CRM": 1}
+    assert "&lt;b&gt;HR&lt;/b&gt;" in page.content.decode()
+    assert not [text for text in shown if text in anna.get(url(MODEL)).content.decode()]
 
 
 @pytest.mark.parametrize("days", ["0", "-1", "4000", "soon"])

@@ -73,6 +73,34 @@ def test_connections_by_how_often_they_had_it(viewer):
     assert "and 2 more connections" in rows
 
 
+def test_only_connections_of_the_last_30_days_count(viewer):
+    group = a_group()
+    now = timezone.now()
+    for graph_id, days in (("recent", 29), ("longago", 30)):
+        connection = factories.make_connection(graph_id)
+        OutcomeCount.objects.add(
+            connection.pk, now - timedelta(days=days), group.fingerprint, 1000 + days
+        )
+
+    text = page(viewer, group)
+
+    assert "<b>2</b> connections in the last 30 days" in text
+    rows = text.split('aria-labelledby="connections"')[1].split("</section>")[0]
+    assert rows.count("<tr data-key") == 2
+    assert "1029" in rows.replace(",", "")
+    assert "longago" not in text and "1030" not in text.replace(",", "")
+    listed = viewer.get(reverse("errors"))
+    assert [row.connections for row in listed.context["rows"]] == [2]
+    assert "14 days: seen once" in listed.content.decode()
+
+
+def test_an_error_that_nobody_had_lately(viewer):
+    group = a_group()
+    OutcomeCount.objects.update(day=timezone.now() - timedelta(days=40))
+
+    assert "None in the last 30 days" in page(viewer, group)
+
+
 def test_the_trend_has_a_table(viewer):
     fail()
     group = ErrorGroup.objects.get()

@@ -140,7 +140,7 @@ def test_how_often_and_where_its_like_was_seen(operator):
 
     text = page(operator, operation)
 
-    assert "Seen 4 times on 2 connections" in text
+    assert "Seen 4 times (on 2 connections in the last 30 days)" in text
     assert reverse("error", args=[operation.fingerprint]) in text
 
 

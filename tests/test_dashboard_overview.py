@@ -42,14 +42,19 @@ def test_first_use_shows_how_to_make_a_connection(operator):
     assert 'data-copy-from="curl"' in text
 
 
-def test_demo_data_is_loaded_into_an_empty_installation_only(administrator):
+def test_demo_data_is_loaded_into_an_empty_installation_only(administrator, caplog):
+    caplog.set_level("INFO", "operations")
     assert reverse("load-demo") in page(administrator)
 
     response = administrator.post(reverse("load-demo"), follow=True)
     assert "Demo data is loaded: 10 connections" in response.content.decode()
     assert reverse("load-demo") not in response.content.decode()
 
+    name = response.wsgi_request.user.get_username()
+    assert caplog.messages.count(f"Demo data was loaded by {name}.") == 1
+
     again = administrator.post(reverse("load-demo"), follow=True)
+    assert len(caplog.messages) == 1
     assert "There are connections already. Nothing changed." in again.content.decode()
     assert ExternalConnection.objects.count() == 10
 

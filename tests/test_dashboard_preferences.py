@@ -121,3 +121,16 @@ def test_strangers_sign_in_first(client):
 
 def test_every_zone_of_this_python_is_offered():
     assert {"UTC", "Europe/Berlin", "America/New_York"} <= set(zone_names())
+
+
+@pytest.mark.parametrize("is_secure", [True, False])
+def test_cookies_go_the_same_ways_as_the_session(viewer, settings, is_secure):
+    settings.SESSION_COOKIE_SECURE = is_secure
+
+    chosen = viewer.post(reverse("preferences"), {**CHOSEN, "shortcuts": ""}).cookies
+    theme = viewer.post(reverse("theme"), {"theme": "dark"}).cookies
+    rows = viewer.get(reverse("activity"), {"rows": "100"}).cookies
+
+    kept = [chosen[name] for name in ("timezone", "rows", "theme", "shortcuts")]
+    for cookie in (*kept, theme["theme"], rows["rows"]):
+        assert cookie.value and bool(cookie["secure"]) is is_secure

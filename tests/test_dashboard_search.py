@@ -254,3 +254,18 @@ def test_strangers_sign_in_first(client):
 
     assert response.status_code == 302
     assert response["Location"].startswith(reverse("sign-in"))
+
+
+def test_the_beginning_of_an_id_is_found_by_the_index():
+    for graph_id in ("run-1", "run-", "run-~z", "run-Z", "RUN-1", "ru", "run.1", "xrun-1"):
+        factories.report(factories.make_connection(), graph_id=graph_id)
+
+    rows = ConnectionOperation.objects.with_id_like("run-")
+
+    assert {row.graph_id for row in rows} == {"run-1", "run-", "run-~z", "run-Z"}
+    with database.cursor() as cursor:
+        if database.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # so few rows need no index
+    plan = rows.explain()
+    assert "operation_by_graph_id" in plan
+    assert "graph_id>? AND graph_id<?" in plan or "~>=~" in plan

@@ -7,9 +7,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -151,16 +152,26 @@ class ApplicationAdmin(DomainAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        if form.secret and not change:
-            self.show_secret(request, obj, form.secret)
+        obj.new_secret = form.secret if not change else None
 
-    def show_secret(self, request: HttpRequest, application: Application, secret: str) -> None:
-        self.message_user(
-            request,
-            _("Client id %(id)s, secret %(secret)s (shown only now: keep it).")
-            % {"id": application.app_id, "secret": secret},
-            messages.WARNING,
-        )
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any) -> HttpResponse:
+        if obj.new_secret:
+            return self.show_secrets(request, [(obj, obj.new_secret)])
+        return super().response_add(request, obj, *args)
+
+    def show_secrets(
+        self, request: HttpRequest, secrets: list[tuple[Application, str]]
+    ) -> TemplateResponse:
+        """The only answer that ever holds them. A message would lie in the session until read."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("New secret") if len(secrets) == 1 else _("New secrets"),
+            "subtitle": None,
+            "opts": self.opts,
+            "secrets": secrets,
+        }
+        headers = {"Cache-Control": "no-store"}
+        return TemplateResponse(request, "admin/operations/secrets.html", context, headers=headers)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Its id owns connections and stands in the history: it is disabled, not deleted."""
@@ -178,12 +189,14 @@ class ApplicationAdmin(DomainAdmin):
         permissions=["change"], description=gettext_lazy("Create a further secret for selected…")
     )
     def create_secret(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
+        made: list[tuple[Application, str]] = []
+
         def do(application: Application, actor: Actor, form: forms.Form) -> None:
             days = form.cleaned_data["days"]
             expires_at = timezone.now() + timedelta(days=days) if days else None
-            self.show_secret(request, application, application.create_secret(actor, expires_at))
+            made.append((application, application.create_secret(actor, expires_at)))
 
-        return self.ask_and_do(
+        asking = self.ask_and_do(
             request,
             queryset,
             SecretForm,
@@ -193,6 +206,7 @@ class ApplicationAdmin(DomainAdmin):
             button=_("Create"),
             done=_("given a secret"),
         )
+        return self.show_secrets(request, made) if made else asking
 
 
 @admin.register(ApplicationSecret)

@@ -20,7 +20,7 @@ from operations import provisioning, runs
 from operations.access import person
 from operations.dashboard.forms import NOTE_LENGTH, AcknowledgeForm, ThemeForm
 from operations.dashboard.guard import page
-from operations.dashboard.live import YEAR
+from operations.dashboard.live import keep_preference
 from operations.dashboard.lookups import find_operation, find_run, last_decision
 from operations.dashboard.presentation.operation import already
 from operations.dashboard.presentation.runs import ROLES
@@ -124,7 +124,7 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     response = _back(request, reverse("overview"))
     form = ThemeForm(request.POST)
     if form.is_valid():
-        response.set_cookie("theme", form.cleaned_data["theme"], max_age=YEAR, samesite="Lax")
+        keep_preference(response, "theme", form.cleaned_data["theme"])
     return response
 
 

@@ -18,7 +18,7 @@ from operations.causes import Catalogue
 from operations.dashboard import keyset
 from operations.dashboard.filters import Parameters
 from operations.dashboard.keyset import Order
-from operations.dashboard.outcomes import DAYS, first_day
+from operations.dashboard.outcomes import DAYS, first_day, with_error
 from operations.dashboard.presentation.errors import ErrorRow, failed_days, probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.marks import ERROR_MARKS
@@ -122,17 +122,15 @@ def error_rows(groups: Sequence[ErrorGroup], now: datetime) -> list[ErrorRow]:
         **{f"group{group.pk}": failures.filter(fingerprint=group.fingerprint) for group in groups}
     )
     days = last_days(now)
-    seen = OutcomeCount.objects.filter(
-        fingerprint__in=[group.fingerprint for group in groups], count__gt=0
-    )
+    seen = with_error(now, *(group.fingerprint for group in groups))
     by_day = {
         f"day{index}": Sum("count", filter=Q(day=day), default=0) for index, day in enumerate(days)
     }
     counted: dict[str, tuple[int, list[int]]] = {
         fingerprint: (connections, numbers)
-        for fingerprint, connections, *numbers in seen.order_by()
-        .values_list("fingerprint")
-        .annotate(connections=CountOf("connection", distinct=True), **by_day)
+        for fingerprint, connections, *numbers in seen.values_list("fingerprint").annotate(
+            connections=CountOf("connection", distinct=True), **by_day
+        )
     }
     catalogue = causes.catalogue()
     rows = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -14,6 +16,12 @@ from django.utils.cache import get_conditional_response, patch_cache_control
 from operations.dashboard.filters import PAGE_SIZES
 
 YEAR = 365 * 24 * 3600
+
+
+def keep_preference(response: HttpResponseBase, name: str, value: str) -> None:
+    """In a cookie, which goes the same ways as that of the session."""
+    secure = settings.SESSION_COOKIE_SECURE
+    response.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=secure)
 
 
 def data_time() -> str:
@@ -32,7 +40,7 @@ def live_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
         response = render(request, f"dashboard/{name}.html", context)
         rows = request.GET.get("rows", "")
         if rows in map(str, PAGE_SIZES):
-            response.set_cookie("rows", rows, max_age=YEAR, samesite="Lax")
+            keep_preference(response, "rows", rows)
         return response
     text = render_to_string("dashboard/_live.html", context, request)
     etag = f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'

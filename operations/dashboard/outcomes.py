@@ -10,16 +10,24 @@ from django.db.models import Q, Sum
 
 from operations.dashboard.charts import Day
 from operations.models import OutcomeCount
-from operations.models.outcome_count import COMPLETED
+from operations.models.outcome_count import COMPLETED, OutcomeCountQuerySet
 
 #: Days of a strip and of the bars of the overview, today being the last. Days are those of UTC.
 DAYS = 14
+#: Whom an error hits is told for so many days: what is read stays small, however long it goes on.
+AFFECTED_DAYS = 30
 
 Tally = dict[tuple[date, bool], int]
 
 
-def first_day(now: datetime) -> date:
-    return now.astimezone(UTC).date() - timedelta(days=DAYS - 1)
+def first_day(now: datetime, days: int = DAYS) -> date:
+    return now.astimezone(UTC).date() - timedelta(days=days - 1)
+
+
+def with_error(now: datetime, *fingerprints: str) -> OutcomeCountQuerySet:
+    """The counts of these errors in the last 30 days, on any connection."""
+    first = first_day(now, AFFECTED_DAYS)
+    return OutcomeCount.objects.since(first).filter(fingerprint__in=fingerprints).order_by()
 
 
 def daily_outcomes(now: datetime) -> list[Day]:

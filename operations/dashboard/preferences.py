@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from operations.dashboard.context import THEMES
 from operations.dashboard.filters import PAGE_SIZE, PAGE_SIZES
-from operations.dashboard.live import YEAR
+from operations.dashboard.live import keep_preference
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -85,6 +85,6 @@ class PreferencesForm(forms.Form):
         }
         for name, value in cookies.items():
             if value:
-                response.set_cookie(name, value, max_age=YEAR, samesite="Lax")
+                keep_preference(response, name, value)
             else:
                 response.delete_cookie(name, samesite="Lax")

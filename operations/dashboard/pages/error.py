@@ -27,8 +27,9 @@ from operations.dashboard.forms import NOTE_LENGTH
 from operations.dashboard.guard import page
 from operations.dashboard.listing import GLIMPSE, operation_rows
 from operations.dashboard.live import live_page
+from operations.dashboard.outcomes import with_error
 from operations.dashboard.presentation.errors import Decision, FailedDays
-from operations.models import Actor, Channel, ConnectionOperation, ErrorGroup, OutcomeCount
+from operations.models import Actor, Channel, ConnectionOperation, ErrorGroup
 from operations.models.error_group import ErrorStatus
 from operations.roles import Role
 
@@ -56,8 +57,7 @@ def error(request: HttpRequest, fingerprint: str) -> HttpResponse:
     members = ConnectionOperation.objects.exclude(fingerprint="").filter(fingerprint=fingerprint)
     members = members.select_related("connection").order_by("-id")
     hit = (
-        OutcomeCount.objects.filter(fingerprint=fingerprint, count__gt=0)
-        .order_by()
+        with_error(now, fingerprint)
         .values("connection__graph_id", "connection__name")
         .annotate(number=Sum("count"))
         .order_by("-number", "connection__graph_id")
@@ -76,6 +76,7 @@ def error(request: HttpRequest, fingerprint: str) -> HttpResponse:
             "more_connections": max(0, row.connections - CONNECTIONS),
             "history": [Decision(change, row.catalogue) for change in group.changes[:HISTORY]],
             "all_operations": f"{list_address}&range=all",
+            "recent_operations": f"{list_address}&range=30d",
             "open_operations": f"{list_address}&triage=open&range=all",
             "can_resolve": row.status is not ErrorStatus.RESOLVED,
             "can_reopen": row.is_calm,

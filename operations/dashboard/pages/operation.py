@@ -17,6 +17,7 @@ from operations.dashboard.guard import page
 from operations.dashboard.listing import GLIMPSE
 from operations.dashboard.live import live_page
 from operations.dashboard.lookups import find_operation, newest_heartbeat
+from operations.dashboard.outcomes import with_error
 from operations.dashboard.presentation.errors import probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.dashboard.presentation.operation import (
@@ -33,7 +34,6 @@ from operations.models import (
     ErrorGroup,
     Kind,
     OperationStatus,
-    OutcomeCount,
 )
 from operations.models.moves import MOVES
 from operations.roles import Role
@@ -66,7 +66,7 @@ def operation(request: HttpRequest, connection_id: str, operation_id: str) -> Ht
             "cause": probable_cause(group, found, catalogue()) if group else None,
             "group": group,
             "seen": Count(group.count) if group else None,
-            "seen_on": _connections_with(found.fingerprint) if group else None,
+            "seen_on": _connections_with(found.fingerprint, now) if group else None,
             "timeline": timeline(found, list(changes), retries, now),
             "retries": [OperationRow(retry, now) for retry in retries],
             "retried": OperationRow(found.retry_of, now) if found.retry_of else None,
@@ -107,9 +107,8 @@ def _followers(found: ConnectionOperation) -> list[ConnectionOperation]:
     return followers
 
 
-def _connections_with(fingerprint: str) -> Count:
-    seen = OutcomeCount.objects.filter(fingerprint=fingerprint, count__gt=0)
-    return Count.of(seen.values("connection").distinct())
+def _connections_with(fingerprint: str, now: datetime) -> Count:
+    return Count.of(with_error(now, fingerprint).values("connection").distinct())
 
 
 def _schema_change(found: ConnectionOperation, now: datetime) -> dict[str, Any]:

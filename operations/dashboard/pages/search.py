@@ -146,7 +146,7 @@ def _operations_like(text: str) -> list[ConnectionOperation]:
     """Whose id begins so."""
     if not OPERATION_ID.fullmatch(text):
         return []
-    rows = ConnectionOperation.objects.filter(graph_id__startswith=text)
+    rows = ConnectionOperation.objects.with_id_like(text)
     return list(rows.select_related("connection")[: GLIMPSE + 1])
 
 
