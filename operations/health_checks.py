@@ -21,6 +21,7 @@ from django.db import connection
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Count, Min
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -227,10 +228,10 @@ def _holds(held: int) -> str:
 
 def queue(now: datetime) -> Iterator[Check]:
     """What waits for a worker, and for how long."""
-    due = ConnectionOperation.objects.worker_unfinished().filter(
-        worker="", run_after__lte=now, connection__deleting_since=None
+    # what its worker lost has waited since the lease ended
+    found = ConnectionOperation.objects.claimable(now).aggregate(
+        waiting=Count("pk"), oldest=Min(Coalesce("lease_until", "run_after"))
     )
-    found = due.aggregate(waiting=Count("pk"), oldest=Min("run_after"))
     waiting, oldest = found["waiting"], found["oldest"]
     is_slow = oldest is not None and oldest < now - LONGEST_WAIT
     sentence = _("Nothing waits for a worker.")

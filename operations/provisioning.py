@@ -248,9 +248,7 @@ def claim(worker: str) -> Claim | None:
     while True:
         with transaction.atomic():
             operation = _lock(
-                ConnectionOperation.objects.worker_unfinished()
-                .filter(run_after__lte=Now(), connection__deleting_since=None)
-                .filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+                ConnectionOperation.objects.claimable(Now())
                 .select_related("connection")
                 .annotate(database_now=Now())
                 .order_by("run_after", "id")

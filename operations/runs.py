@@ -9,12 +9,12 @@ handled twice. Whoever comes second, on a run or on a row, finds that out under 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, InterfaceError, OperationalError, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Case, Exists, OuterRef, When
 from django.utils import timezone
 
 from operations import provisioning
@@ -122,7 +122,13 @@ def step(run: BulkRun) -> bool:
     run.refresh_from_db()
     if run.finished_at:
         return False
-    selection = OperationSelection.from_json(run.selection)
+    try:
+        selection = OperationSelection.from_json(run.selection)
+    except ValueError:
+        log.exception("Run %s is stopped: its selection cannot be read.", run.run_id)
+        _finish(run, Actor.worker("worker"), "Stopped: what it selects cannot be read.")
+        run.refresh_from_db()
+        return False
     waiting = selection.rows(timezone.now()).filter(pk__gt=run.position, pk__lte=run.last_key)
     keys = list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK])
     for key in keys:
@@ -136,7 +142,7 @@ def step(run: BulkRun) -> bool:
 
 def stop(run: BulkRun, actor: Actor) -> bool:
     """End a run behind the row that it is at. False when it has ended already."""
-    return _finish(run, stopped_by=actor)
+    return _finish(run, actor, "Stopped before its end.")
 
 
 def run_some(run: BulkRun) -> None:
@@ -146,13 +152,10 @@ def run_some(run: BulkRun) -> None:
             return
 
 
-def work_step() -> bool:
-    """One step of the run that has waited longest. False when no run is unfinished."""
-    run = BulkRun.objects.filter(finished_at=None).order_by("pk").first()
-    if run is None:
-        return False
-    step(run)
-    return True
+def next_run(after: int = 0, but_not: Collection[int] = ()) -> BulkRun | None:
+    """The unfinished run whose turn it is after that one; those with these keys are left out."""
+    unfinished = BulkRun.objects.filter(finished_at=None).exclude(pk__in=but_not)
+    return unfinished.order_by(Case(When(pk__gt=after, then=0), default=1), "pk").first()
 
 
 def _handle(run: BulkRun, key: int, selection: OperationSelection) -> None:
@@ -170,7 +173,7 @@ def _handle(run: BulkRun, key: int, selection: OperationSelection) -> None:
         current.save()
 
 
-def _finish(run: BulkRun, stopped_by: Actor | None = None) -> bool:
+def _finish(run: BulkRun, stopped_by: Actor | None = None, note: str = "") -> bool:
     with transaction.atomic():
         current = BulkRun.objects.select_for_update().get(pk=run.pk)
         if current.finished_at:
@@ -188,7 +191,7 @@ def _finish(run: BulkRun, stopped_by: Actor | None = None) -> bool:
                 "skipped": current.skipped,
                 "refused": current.refused,
             },
-            note="Stopped before its end." if stopped_by else "",
+            note=note,
         )
     return True
 

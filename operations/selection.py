@@ -117,8 +117,11 @@ class OperationSelection:
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> OperationSelection:
-        """The selection that ``to_json`` wrote. Raises KeyError or ValueError for anything else."""
-        return cls(**{name: _READ[name](value) for name, value in document.items()})
+        """The selection that ``to_json`` wrote. Raises ValueError for anything else."""
+        try:
+            return cls(**{name: _READ[name](value) for name, value in document.items()})
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(f"{document} is no selection.") from error
 
 
 def _status(word: str) -> OperationStatus:
@@ -140,7 +143,7 @@ _WRITE: dict[str, Any] = {
 _READ: dict[str, Any] = {
     "statuses": lambda words: tuple(_status(word) for word in words),
     "triages": lambda values: tuple(Triage(value) for value in values),
-    "connections": tuple,
+    "connections": lambda ids: tuple(str(graph_id) for graph_id in ids),
     "code": str,
     "text": str,
     "application": UUID,
@@ -149,5 +152,5 @@ _READ: dict[str, Any] = {
     "longer_than": int,
     "stuck": bool,
     "fingerprint": str,
-    "keys": tuple,
+    "keys": lambda keys: tuple(int(key) for key in keys),
 }

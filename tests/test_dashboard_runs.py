@@ -304,8 +304,8 @@ def test_a_large_run_is_left_to_the_worker(operator, monkeypatch):
     run = BulkRun.objects.get()
     operator.post(reverse("continue-run", args=[run.run_id]))
     assert "4 of 9 handled" in shown(operator, response)
-    while runs.work_step():
-        pass
+    while run := runs.next_run():
+        runs.step(run)
     assert "9 of 9 handled" in shown(operator, response)
     assert Change.objects.filter(action=Action.OPERATION_ACKNOWLEDGED).count() == 9
 
@@ -320,7 +320,7 @@ def test_a_run_can_be_stopped(operator, monkeypatch):
     assert stopped["Location"] == response["Location"]
     assert "Stopped" in shown(operator, response)
     assert "no longer matched" not in shown(operator, response)
-    assert runs.work_step() is False
+    assert runs.next_run() is None
     again = operator.post(reverse("stop-run", args=[run.run_id]))
     assert said(again) == ["It had ended already. Nothing changed."]
     assert operator.get(reverse("stop-run", args=[run.run_id])).status_code == 302
@@ -333,7 +333,7 @@ def test_rows_that_went_meanwhile_are_counted(operator, monkeypatch):
     first.remove(factories.COMMAND)
     second.acknowledge(factories.COMMAND)
 
-    runs.work_step()
+    runs.step(runs.next_run())
 
     text = shown(operator, response)
     assert "1 of 3 handled" in text

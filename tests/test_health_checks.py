@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from connectors_admin.tls import credentials
-from operations import health_checks, tokens
+from operations import health_checks, provisioning, tokens
 from operations.health_checks import State, report
 from operations.models import ConnectionOperation, ExternalConnection, WorkerHeartbeat
 from operations.models.heartbeat import ALIVE_FOR
@@ -144,6 +144,21 @@ def test_what_waits_too_long(worker):
     assert found.state == State.WARNING
     assert found.sentence == "1 registration waits for a worker."
     assert found.since == operation.run_after
+
+
+def test_what_a_worker_lost_waits_on_both_pages(operator):
+    operation = factories.request_registration(factories.make_connection())
+    provisioning.claim("killed")
+    assert check("queue").sentence == "Nothing waits for a worker."
+    assert operator.get("/").context["waiting"].number == 0
+    ended = timezone.now() - timedelta(seconds=1)
+    ConnectionOperation.objects.filter(pk=operation.pk).update(lease_until=ended)
+
+    found = check("queue")
+
+    assert (found.state, found.since) == (State.OK, ended)
+    assert found.sentence == "1 registration waits for a worker."
+    assert operator.get("/").context["waiting"].number == 1
 
 
 def test_what_is_to_be_tried_later_does_not_wait():

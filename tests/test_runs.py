@@ -220,11 +220,11 @@ def test_steps_go_on_where_the_last_one_stopped(monkeypatch):
 
     assert runs.step(run)
     assert BulkRun.objects.get().done == 2
-    assert runs.work_step()
+    assert runs.step(runs.next_run())
     assert BulkRun.objects.get().done == 4
     assert runs.step(run) is False
     assert tallies(run) == (5, 0, 0)
-    assert runs.work_step() is False
+    assert runs.next_run() is None
     assert Change.objects.filter(action=Action.OPERATION_ACKNOWLEDGED).count() == 5
 
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Q
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from operations.errors import InvalidRequest, ItemNotFound, NameAlreadyExists
@@ -32,6 +34,14 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
     def worker_unfinished(self) -> ConnectionOperationQuerySet:
         """What our worker still has to do."""
         return self.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS)
+
+    def claimable(self, now: datetime | Combinable) -> ConnectionOperationQuerySet:
+        """What a worker may take at that time: what is due and queued, or whose worker fell silent.
+
+        ``now`` is a time, or the expression for the database's own.
+        """
+        due = self.worker_unfinished().filter(run_after__lte=now, connection__deleting_since=None)
+        return due.filter(Q(lease_until=None) | Q(lease_until__lt=now))
 
     def open_failures(self) -> ConnectionOperationQuerySet:
         """Failures that nobody acknowledged and no later success superseded."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -52,7 +51,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         limited=alive.filter(state=ConnectionState.LIMIT_EXCEEDED),
         healthy=connections.annotate(health=health_of(now)).filter(health=Health.HEALTHY),
         all=connections,
-        waiting=_waiting(now),
+        waiting=operations.claimable(now),
         deleting=connections.filter(deleting_since__isnull=False),
         runs=BulkRun.objects.filter(finished_at=None),
         workers=WorkerHeartbeat.objects.alive(now),
@@ -77,14 +76,6 @@ def overview(request: HttpRequest) -> HttpResponse:
             "base_url": base_url(request),
         },
     )
-
-
-def _waiting(now: datetime) -> QuerySet[ConnectionOperation]:
-    """What a worker would claim at once."""
-    due = ConnectionOperation.objects.worker_unfinished().filter(
-        run_after__lte=now, connection__deleting_since=None
-    )
-    return due.filter(Q(worker="") | Q(lease_until__lt=now))
 
 
 def _waits_for_nobody(counts: dict[str, Count]) -> bool:

@@ -109,7 +109,12 @@ def _counted(action: BulkAction, selection: OperationSelection, form: RunForm) -
 @page(Role.VIEWER)
 def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     found = find_run(run_id)
-    selection = OperationSelection.from_json(found.selection)
+    try:
+        selection = OperationSelection.from_json(found.selection)
+        words = in_words(selection)
+        list_query = "" if selection.keys is not None else address(selection)
+    except ValueError:
+        words, list_query = [(_("Operations"), _("What was selected cannot be read."))], ""
     shown = RunShown(found)
     worker = newest_heartbeat() if found.finished_at is None else None
     return live_page(
@@ -120,8 +125,8 @@ def run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
             "announce": f"{shown.mark.label}: {shown.handled}" if found.finished_at else "",
             "run": found,
             "shown": shown,
-            "words": in_words(selection),
-            "list_query": "" if selection.keys is not None else address(selection),
+            "words": words,
+            "list_query": list_query,
             "may_act": ROLES[BulkAction(found.action)].is_held_by(request.user),
             "worker_lives": bool(worker and worker.is_alive(timezone.now())),
         },

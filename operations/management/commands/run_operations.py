@@ -9,11 +9,12 @@ import socket
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from connectors_admin.processes import end_with_parent
 from operations import provisioning, runs
@@ -25,6 +26,8 @@ log = logging.getLogger("operations.worker")
 
 #: Seconds between two looks for answers and refusals that are no longer kept.
 TIDY_EVERY = 60
+#: Seconds for which a deletion or a run that broke is left alone.
+REST = 5
 
 
 class Worker:
@@ -42,16 +45,21 @@ class Worker:
         self.renew_at = 0.0
         self.tidy_at = 0.0
         self.beat_at = 0.0
+        self.purge_at = 0.0
+        self.last_run = 0  # key of the run that was worked on last
+        self.resting: dict[int, float] = {}  # key of a run that broke -> monotonic time
+        self.once = False
 
     def stop(self, *_: Any) -> None:
         self.stopping.set()
 
     def run(self, *, once: bool = False) -> None:
         """Work until stopped; with ``once`` until nothing is waiting or in hand."""
+        self.once = once
         while not self.stopping.is_set():
             try:
                 busy = self.round()
-            except DatabaseError:
+            except Error:
                 if once:
                     raise
                 log.exception("The database did not answer; trying again.")
@@ -68,7 +76,7 @@ class Worker:
 
     def round(self) -> bool:
         """One look at everything. True when something was done."""
-        self._beat()
+        self._try(self._beat)
         self._renew()
         busy = self._finish_due()
         while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
@@ -76,9 +84,20 @@ class Worker:
             self.held[claim] = time.monotonic() + claim.wait
             log.info("Claimed %s, attempt %s.", claim.operation_key, claim.attempt)
             self._finish_due()
-            self._beat()
+            self._try(self._beat)
             self._renew()
-        return self._tidy() or provisioning.purge_step(self.name) or runs.work_step() or busy
+        return self._try(self._tidy) or self._try(self._purge) or self._try(self._act) or busy
+
+    def _try(self, step: Callable[[], bool]) -> bool:
+        """Do what the rest of the work does not depend on: it goes on when this breaks."""
+        try:
+            return step()
+        except Exception:
+            if self.once:
+                raise
+            log.exception("The worker's step %s broke; the others go on.", step.__name__)
+            close_old_connections()
+            return False
 
     def hand_back(self) -> None:
         for claim in self.held:
@@ -97,7 +116,7 @@ class Worker:
     def _finish(self, claim: Claim) -> None:
         try:
             ours = provisioning.finish(claim)
-        except DatabaseError:
+        except (OperationalError, InterfaceError):
             self.held[claim] = time.monotonic() + 1  # once more, if the lease is still ours then
             raise
         except Exception as error:
@@ -106,24 +125,52 @@ class Worker:
         else:
             log.info("%s operation %s.", "Ended" if ours else "Lost", claim.operation_key)
 
-    def _beat(self) -> None:
-        if time.monotonic() >= self.beat_at:
-            WorkerHeartbeat.objects.beat(self.name, len(self.held))
-            self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()
-
     def _renew(self) -> None:
         if self.held and time.monotonic() >= self.renew_at:
             provisioning.renew(self.name, self.held)
             self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
 
+    def _beat(self) -> bool:
+        if time.monotonic() < self.beat_at:
+            return False
+        self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()  # also if it breaks
+        WorkerHeartbeat.objects.beat(self.name, len(self.held))
+        return True
+
     def _tidy(self) -> bool:
         """Forget a batch of old answers and refusals; at once again while there are more."""
         if time.monotonic() < self.tidy_at:
             return False
+        self.tidy_at = time.monotonic() + TIDY_EVERY  # also if it breaks
         forgotten = Replay.objects.forget_old() + Refusal.objects.forget_old()
-        if not forgotten:
-            self.tidy_at = time.monotonic() + TIDY_EVERY
+        if forgotten:
+            self.tidy_at = 0.0
         return bool(forgotten)
+
+    def _purge(self) -> bool:
+        """A step of what is being deleted."""
+        if time.monotonic() < self.purge_at:
+            return False
+        try:
+            return provisioning.purge_step(self.name)
+        except Exception:
+            self.purge_at = time.monotonic() + REST
+            raise
+
+    def _act(self) -> bool:
+        """A step of an action on many operations. Runs take turns; one that broke rests."""
+        now = time.monotonic()
+        self.resting = {key: until for key, until in self.resting.items() if until > now}
+        run = runs.next_run(self.last_run, self.resting)
+        if run is None:
+            return False
+        self.last_run = run.pk
+        try:
+            runs.step(run)
+        except Exception:
+            self.resting[run.pk] = time.monotonic() + REST
+            raise
+        return True
 
     def _pause(self) -> float:
         due = min([*self.held.values(), self.beat_at]) - time.monotonic()
