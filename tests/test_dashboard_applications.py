@@ -1,5 +1,6 @@
 """The list of applications: roles, connections, secrets, and what somebody should look at."""
 
+import re
 from datetime import timedelta
 from uuid import uuid4
 
@@ -225,3 +226,24 @@ def test_the_number_of_queries_does_not_grow(viewer, rows):
         page(viewer, "?why=0d0d7ac4-4c4b-4a3c-8a5b-c1f0c7f0f9b1")
 
     assert len(queries) == 10
+
+
+def test_a_page_that_is_loaded_anew_makes_nothing_twice(administrator):
+    form = administrator.get(reverse("new-application")).content.decode()
+    newest = re.search(r'name="newest" value="(\d+)"', form)[1]
+    values = {"name": "Crawler", "roles": ROLES[:1], "newest": newest}
+    assert administrator.post(reverse("new-application"), values).status_code == 200
+
+    again = administrator.post(reverse("new-application"), values, follow=True)
+
+    made = Application.objects.get(name="Crawler")
+    assert "An application was made since this form was opened" in again.content.decode()
+    page = administrator.get(reverse("application", args=[made.app_id])).content.decode()
+    newest = re.search(r'name="newest" value="(\d+)"', page)[1]
+    values = {"days": "", "newest": newest}
+    for _ in range(2):
+        response = administrator.post(
+            reverse("new-secret", args=[made.app_id]), values, follow=True
+        )
+    assert "A secret was made since this page was loaded" in response.content.decode()
+    assert made.secrets.count() == 2

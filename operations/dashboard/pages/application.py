@@ -80,6 +80,7 @@ def application(request: HttpRequest, app_id: str) -> HttpResponse:
         "application_page",
         {
             "title": found.name,
+            "newest": _newest_secret(found),
             "application": found,
             "row": ApplicationRow(found),
             "secrets": [SecretRow(secret) for secret in secrets],
@@ -100,6 +101,15 @@ def application(request: HttpRequest, app_id: str) -> HttpResponse:
 @page(Role.ADMINISTRATOR)
 def new_application(request: HttpRequest) -> HttpResponse:
     form = NewApplicationForm(request.POST if request.method == "POST" else None)
+    if form.is_valid() and _sent_before(request, _newest_application()):
+        messages.warning(
+            request,
+            _(
+                "An application was made since this form was opened, perhaps by it. "
+                "Nothing changed."
+            ),
+        )
+        return redirect("applications")
     if form.is_valid():
         actor = person(request, Channel.DASHBOARD)
         name, roles = form.cleaned_data["name"], form.cleaned_data["roles"]
@@ -157,6 +167,12 @@ def new_secret(request: HttpRequest, found: Application) -> HttpResponse:
     if not form.is_valid():
         messages.warning(request, _("Choose how long the secret is good. Nothing changed."))
         return redirect("application", found.app_id)
+    if _sent_before(request, _newest_secret(found)):
+        messages.warning(
+            request,
+            _("A secret was made since this page was loaded, perhaps by it. Nothing changed."),
+        )
+        return redirect("application", found.app_id)
     expires_at = form.expires_at()
     secret = found.create_secret(person(request, Channel.DASHBOARD), expires_at)
     return _show_secret(request, found, secret)
@@ -197,6 +213,20 @@ def _find_secret(found: Application, key_id: str) -> ApplicationSecret:
     raise Http404(_("The application has no such secret."))
 
 
+def _sent_before(request: HttpRequest, newest: int) -> bool:
+    """Whether something was made since the form was shown: a page that is loaded anew sends its
+    form again, and must not make the same thing twice."""
+    return request.POST.get("newest", str(newest)) != str(newest)
+
+
+def _newest_application() -> int:
+    return Application.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def _newest_secret(found: Application) -> int:
+    return max((secret.pk for secret in found.secrets.all()), default=0)
+
+
 def _show_secret(request: HttpRequest, found: Application, text: str) -> HttpResponse:
     """The only answer that ever holds a secret. Nobody keeps it: no cache, message or log."""
     base = base_url(request)
@@ -222,6 +252,8 @@ def _form_page(
     request: HttpRequest, kind: str, form: forms.Form, found: Application | None, title: str
 ) -> HttpResponse:
     context = {"title": title, "form": form, "application": found, "is_new": kind == "new"}
+    if kind == "new":
+        context["newest"] = _newest_application()
     return render(request, "dashboard/application_form.html", context)
 
 

@@ -140,6 +140,8 @@ def why_refused(request_id: str) -> dict[str, Any] | None:
     """What is known about a request by its id, or that nothing is; None when nobody asks."""
     if not request_id:
         return None
+    if guid(request_id):
+        request_id = request_id.lower()
     if not REQUEST_ID.fullmatch(request_id):
         return {"request_id": request_id[:100], "is_no_id": True}
     refusals = list(Refusal.objects.of_request(request_id)[:REFUSALS])

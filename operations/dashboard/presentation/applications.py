@@ -32,7 +32,7 @@ _MEANINGS: tuple[StrOrPromise, ...] = (
 )
 ROLE_MEANINGS = dict(zip(ROLES, _MEANINGS, strict=True))
 TROUBLE_MARKS = {
-    SecretTrouble.EXPIRED: Mark("expired", gettext_lazy("No usable secret"), "octagon"),
+    SecretTrouble.EXPIRED: Mark("expired", gettext_lazy("Secret expired"), "octagon"),
     SecretTrouble.EXPIRING: Mark("expiring", gettext_lazy("Secret expires soon"), "triangle"),
     SecretTrouble.UNUSED: Mark("unused", gettext_lazy("Secret unused for 90 days"), "dash"),
 }

@@ -29,7 +29,7 @@
     if (!all.length) return;
     const at = all.indexOf(current());
     row = at < 0 ? all[step > 0 ? 0 : all.length - 1] : all[at + step] || all[at];
-    row.querySelector("th a, a").focus();
+    (row.querySelector("th a") || row.querySelector("a")).focus();
     row.scrollIntoView({ block: "nearest" });
   }
 
@@ -40,7 +40,7 @@
   }
 
   function confirmThen(button, question) {
-    const name = current()?.querySelector("th a, a")?.textContent.trim();
+    const name = (current()?.querySelector("th a") || current()?.querySelector("a"))?.textContent.trim();
     ask.querySelector("[data-ask-question]").textContent = question;
     ask.querySelector("[data-ask-about]").textContent = name || document.title;
     ask.returnValue = "";
