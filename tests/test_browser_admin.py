@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from operations.models import Application, ConnectionOperation, ErrorGroup
 from operations.roles import Role
@@ -55,6 +54,8 @@ def addresses() -> list[str]:
 
 def test_axe_finds_nothing(live_server, addresses):
     """All rules in the light; in the dark those about colours, for nothing else is different."""
+    from axe_playwright_python.sync_playwright import Axe
+
     in_dark = """axe.run({preload: false, runOnly: ["color-contrast", "link-in-text-block"]})"""
     found = []
     # axe puts a style of its own into the page; a colour that still changes has no contrast yet
