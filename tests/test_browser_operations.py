@@ -49,7 +49,7 @@ def test_rows_are_selected_in_peace_and_acted_on(serving):
         for number in (3, 4, 5):
             boxes.nth(number).uncheck()
         assert not bar.is_visible()
-        page.get_by_role("button", name="1 new operation").wait_for(timeout=20_000)
+        page.get_by_role("button", name="1 new").wait_for(timeout=20_000)
         assert page.locator("details.more[open]").count() == 1
         assert page.get_by_label("Error says").input_value() == "half a word"
 
