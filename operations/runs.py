@@ -26,6 +26,7 @@ from operations.models import (
     BulkRun,
     Change,
     ConnectionOperation,
+    ExternalConnection,
     Kind,
     OperationStatus,
     Triage,
@@ -220,7 +221,9 @@ def _retry(run: BulkRun, operation: ConnectionOperation) -> Skip | None:
         return Skip.REPORTED
     if operation.status != OperationStatus.FAILED:
         return Skip.NOT_FAILED
-    # Many at once: an older payload must not be put back over what was asked for since.
+    # Many at once: an older payload must not be put back over what was asked for since. Under the
+    # connection's lock nothing is asked for between this look and the retry.
+    ExternalConnection.objects.hold(operation.connection_id)
     later = operation.connection.operations.filter(kind=operation.kind, pk__gt=operation.pk)
     if later.exists():
         return Skip.FOLLOWED
