@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-browser test-clients check screenshots
+.PHONY: run test test-browser test-clients test-deploy check screenshots
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
@@ -19,6 +19,9 @@ test-browser: $(VENV)/.installed-browser
 
 test-clients: $(VENV)/.installed-clients
 	$(BIN)/python -m pytest -m clients $(ARGS)
+
+test-deploy: $(VENV)/.installed-deploy
+	$(BIN)/python -m pytest -m deploy $(ARGS)
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -50,6 +53,10 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
 	@$(PIP) -e '.[postgres,dev,browser]'
+	@touch $@
+
+$(VENV)/.installed-deploy: $(VENV)/.installed-dev
+	@$(PIP) -e '.[postgres,dev,deploy]'
 	@touch $@
 
 $(VENV)/.installed-clients: $(VENV)/.installed-dev $(JAVASCRIPT)/package.json
