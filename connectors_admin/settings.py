@@ -264,3 +264,5 @@ LOGGING = {
 
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    # Each test has a client with middleware of its own: it looks for a file when one is asked for.
+    WHITENOISE_AUTOREFRESH = True
