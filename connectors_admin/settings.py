@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from connectors_admin.env import (
+    days,
     generated_secret,
     number,
     private_file,
@@ -131,6 +132,13 @@ OPERATION_RETRY_AFTER = int(number("OPERATION_RETRY_AFTER", 5, minimum=1))  # po
 WORKER_POLL = number("WORKER_POLL", 0.5, minimum=0.01)  # seconds between looks for new work
 PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the worker purges
 CAUSES_FILE = os.environ.get("CAUSES_FILE") or DATA_DIR / "causes.toml"  # operations.causes
+
+# Retention --------------------------------------------------------------------------------------
+
+# Days; 0 is for ever. operations.retention says what is never removed, operations.checks looks.
+RETENTION_COMPLETED = days("RETENTION_COMPLETED")
+RETENTION_FAILED = days("RETENTION_FAILED")
+RETENTION_CHANGES = days("RETENTION_CHANGES")
 
 # Limits of the wire -----------------------------------------------------------------------------
 

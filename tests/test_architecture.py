@@ -48,6 +48,7 @@ DOMAIN = PURE | {
     "marks",
     "roles",
     "health_checks",
+    "retention",
     "runs",
     "selection",
 }
@@ -69,6 +70,7 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "retention": {"models"},
     "selection": {"models"},
     "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},
