@@ -10,6 +10,7 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from connectors_admin.embedded import finish_restore
 from connectors_admin.env import (
     days,
     generated_secret,
@@ -56,7 +57,9 @@ ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 def _database() -> dict:
     url = secret("DATABASE_URL")
     if not url:
-        name = private_file(private_folder(DATA_DIR) / "connectors.sqlite3")
+        file = private_folder(DATA_DIR) / "connectors.sqlite3"
+        finish_restore(file)
+        name = private_file(file)
         config: dict = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(name)}
     else:
         config = env.db_url_config(url)
@@ -69,6 +72,7 @@ def _database() -> dict:
     if config["ENGINE"].endswith("sqlite3"):
         if config["NAME"] != ":memory:":
             config["NAME"] = str(BASE_DIR / config["NAME"])
+            finish_restore(Path(config["NAME"]))
         synchronous = os.environ.get("SQLITE_SYNCHRONOUS", "NORMAL").upper()
         if synchronous not in ("NORMAL", "FULL"):
             raise ImproperlyConfigured("SQLITE_SYNCHRONOUS must be NORMAL or FULL.")

@@ -6,7 +6,7 @@ Each check asks the database at most once, and none of them writes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -153,7 +153,7 @@ def migrations(now: datetime) -> Iterator[Check]:
     """Whether the database has the tables that this version needs."""
     applied = set(MigrationRecorder(connection).migration_qs.values_list("app", "name"))
     missing = sorted(_migrations() - applied)
-    unknown = sorted(row for row in applied if row[0] == "operations" and row not in _migrations())
+    unknown = unknown_migrations(applied)
     if missing:
         yield Check(
             State.FAILING,
@@ -173,6 +173,23 @@ def migrations(now: datetime) -> Iterator[Check]:
         )
     else:
         yield Check(State.OK, _("All are applied."))
+
+
+def unknown_migrations(applied: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of ours that this version does not have: a newer one made the tables."""
+    return sorted(row for row in applied if row[0] == "operations" and row not in _migrations())
+
+
+def newer_than_this() -> str:
+    """Why this version must not start on its database; empty when it may."""
+    unknown = unknown_migrations(MigrationRecorder(connection).applied_migrations())
+    if not unknown:
+        return ""
+    return (
+        f"The database was made by a newer version than this one ({settings.VERSION}), which does "
+        f"not know {', '.join(name for _, name in unknown[:NAMED])}. Run the newer version, or "
+        "restore a backup of this one's time."
+    )
 
 
 @cache

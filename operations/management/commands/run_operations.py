@@ -13,11 +13,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
+from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import end_with_parent
 from operations import provisioning, retention, runs
+from operations.health_checks import newer_than_this
 from operations.models import Actor, Refusal, Replay, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
@@ -203,6 +205,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        try:
+            use()
+        except InUse as refusal:
+            raise CommandError(str(refusal)) from None
+        if reason := newer_than_this():
+            raise CommandError(reason)
         worker = Worker()
         end_with_parent(worker.stop)
         signal.signal(signal.SIGTERM, worker.stop)
