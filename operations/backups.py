@@ -151,7 +151,7 @@ def unpack(source: Path, ready: Callable[[str], Path]) -> dict[str, Any]:
                 _unpack(archive, name, facts, ready(name))
     except FileNotFoundError:
         raise BackupError(f"There is no file {source}.") from None
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (tarfile.TarError, EOFError, KeyError, ValueError, zlib.error) as error:
         raise BackupError(f"{source} is not a whole backup: {error}.") from None
     except OSError as error:
         raise BackupError(f"The backup could not be unpacked: {error}.") from None
@@ -169,6 +169,8 @@ def _read_manifest(archive: tarfile.TarFile) -> dict[str, Any]:
             f"This backup was made by version {manifest['version']}, which is newer than this one "
             f"({settings.VERSION}). Install that version, then restore."
         )
+    if DATABASE not in manifest["files"]:
+        raise BackupError("The backup holds no database.")
     strange = [name for name in manifest["files"] if not _is_ours(name)]
     if strange:
         raise BackupError(f"The backup holds a file that none of ours has: {strange[0]}.")
