@@ -39,6 +39,17 @@ def number(name: str, default: float, *, minimum: float = 0) -> float:
     return value
 
 
+def days(name: str) -> float:
+    """For how many days something is kept, 0 for ever. Raises ImproperlyConfigured, naming it.
+
+    At least one: GUIDE:patterns/long-running-operations.md asks for 24 hours of an operation.
+    """
+    value = number(name, 0)
+    if 0 < value < 1:
+        raise ImproperlyConfigured(f"{name} must be at least 1 day, or 0 for ever, not {value:g}.")
+    return value
+
+
 def secret(name: str) -> str:
     """A secret from NAME, or from the file that NAME_FILE points at. Empty when neither is set.
 

@@ -10,7 +10,9 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from connectors_admin.embedded import finish_restore
 from connectors_admin.env import (
+    days,
     generated_secret,
     number,
     private_file,
@@ -55,7 +57,9 @@ ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 def _database() -> dict:
     url = secret("DATABASE_URL")
     if not url:
-        name = private_file(private_folder(DATA_DIR) / "connectors.sqlite3")
+        file = private_folder(DATA_DIR) / "connectors.sqlite3"
+        finish_restore(file)
+        name = private_file(file)
         config: dict = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(name)}
     else:
         config = env.db_url_config(url)
@@ -68,6 +72,7 @@ def _database() -> dict:
     if config["ENGINE"].endswith("sqlite3"):
         if config["NAME"] != ":memory:":
             config["NAME"] = str(BASE_DIR / config["NAME"])
+            finish_restore(Path(config["NAME"]))
         synchronous = os.environ.get("SQLITE_SYNCHRONOUS", "NORMAL").upper()
         if synchronous not in ("NORMAL", "FULL"):
             raise ImproperlyConfigured("SQLITE_SYNCHRONOUS must be NORMAL or FULL.")
@@ -131,6 +136,13 @@ OPERATION_RETRY_AFTER = int(number("OPERATION_RETRY_AFTER", 5, minimum=1))  # po
 WORKER_POLL = number("WORKER_POLL", 0.5, minimum=0.01)  # seconds between looks for new work
 PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the worker purges
 CAUSES_FILE = os.environ.get("CAUSES_FILE") or DATA_DIR / "causes.toml"  # operations.causes
+
+# Retention --------------------------------------------------------------------------------------
+
+# Days; 0 is for ever. operations.retention says what is never removed, operations.checks looks.
+RETENTION_COMPLETED = days("RETENTION_COMPLETED")
+RETENTION_FAILED = days("RETENTION_FAILED")
+RETENTION_CHANGES = days("RETENTION_CHANGES")
 
 # Limits of the wire -----------------------------------------------------------------------------
 

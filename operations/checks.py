@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -103,6 +104,23 @@ def _issuer_problems() -> Iterator[CheckMessage]:
                 hint="Whoever can change what comes over plain http could sign tokens.",
                 id="operations.E012",
             )
+
+
+@register(Tags.security)
+def check_retention(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """A failure is wanted for longer than a success."""
+    completed, failed = settings.RETENTION_COMPLETED, settings.RETENTION_FAILED
+    if (failed or inf) >= (completed or inf):
+        return []
+    kept = f"{completed:g} days" if completed else "for ever, as it is not set"
+    return [
+        Error(
+            f"RETENTION_FAILED is {failed:g} days: failures would go before successes, which "
+            f"RETENTION_COMPLETED keeps {kept}.",
+            hint="Set RETENTION_FAILED to at least as many days, or unset it: then failures stay.",
+            id="operations.E020",
+        )
+    ]
 
 
 @register(Tags.files)

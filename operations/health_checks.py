@@ -6,7 +6,7 @@ Each check asks the database at most once, and none of them writes.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -31,6 +31,7 @@ from operations.checks import LOOPBACK
 from operations.models import (
     ConnectionOperation,
     ExternalConnection,
+    Retention,
     SigningKey,
     WorkerHeartbeat,
 )
@@ -82,6 +83,8 @@ class Check:
     sentence: str
     advice: str = ""
     since: datetime | None = None
+    #: when it is done next
+    due: datetime | None = None
     details: list[Detail] = field(default_factory=list)
     #: it could not be looked at
     is_broken: bool = False
@@ -153,7 +156,7 @@ def migrations(now: datetime) -> Iterator[Check]:
     """Whether the database has the tables that this version needs."""
     applied = set(MigrationRecorder(connection).migration_qs.values_list("app", "name"))
     missing = sorted(_migrations() - applied)
-    unknown = sorted(row for row in applied if row[0] == "operations" and row not in _migrations())
+    unknown = unknown_migrations(applied)
     if missing:
         yield Check(
             State.FAILING,
@@ -173,6 +176,23 @@ def migrations(now: datetime) -> Iterator[Check]:
         )
     else:
         yield Check(State.OK, _("All are applied."))
+
+
+def unknown_migrations(applied: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of ours that this version does not have: a newer one made the tables."""
+    return sorted(row for row in applied if row[0] == "operations" and row not in _migrations())
+
+
+def newer_than_this() -> str:
+    """Why this version must not start on its database; empty when it may."""
+    unknown = unknown_migrations(MigrationRecorder(connection).applied_migrations())
+    if not unknown:
+        return ""
+    return (
+        f"The database was made by a newer version than this one ({settings.VERSION}), which does "
+        f"not know {', '.join(name for _, name in unknown[:NAMED])}. Run the newer version, or "
+        "restore a backup of this one's time."
+    )
 
 
 @cache
@@ -205,7 +225,7 @@ def workers(now: datetime) -> Iterator[Check]:
             _("No worker lives: schemas are not registered and large deletions wait."),
             _("Start one: python manage.py run_operations, or serve without --no-worker."),
             silent[0].seen_at if silent else None,
-            details,
+            details=details,
         )
     elif noted:
         yield Check(
@@ -213,7 +233,7 @@ def workers(now: datetime) -> Iterator[Check]:
             f"{lives} {fell_silent}",
             _("Others take its work over. See why it ended, for example for lack of memory."),
             noted[0].seen_at,
-            details,
+            details=details,
         )
     else:
         since = min(row.started_at for row in alive)
@@ -279,9 +299,32 @@ def deletions(now: datetime) -> Iterator[Check]:
     sentence = _("Being deleted:") if found else _("No connection is being deleted.")
     if is_slow:
         advice = _("See whether a worker lives: it deletes what is large.")
-        yield Check(State.WARNING, sentence, advice, since, details)
+        yield Check(State.WARNING, sentence, advice, since, details=details)
     else:
         yield Check(State.OK, sentence, since=since, details=details)
+
+
+def retained(now: datetime) -> Iterator[Check]:
+    """The removal of what is old: the last run, and whether the next one was put off."""
+    found = Retention.objects.first() or Retention()
+    sentence = _("No run has ended yet.")
+    if found.ended_at:
+        number = sum(found.removed.values())
+        sentence = ngettext(
+            "The last run removed %(n)s record.", "The last run removed %(n)s records.", number
+        ) % {"n": f"{number:,}"}
+    if found.is_running:
+        yield Check(State.OK, _("A run goes on."), since=found.started_at)
+    elif found.put_off_from:
+        yield Check(
+            State.WARNING,
+            _("A run was a day late, so it waits for another day."),
+            _("If the service was not away, look at the clock: what is old is removed by it."),
+            found.put_off_from,
+            found.due_at,
+        )
+    else:
+        yield Check(State.OK, sentence, since=found.ended_at, due=found.due_at)
 
 
 # Files, keys and settings -------------------------------------------------------------------------
@@ -355,6 +398,7 @@ CHECKS: dict[str, tuple[StrOrPromise, Callable[[datetime], Iterator[Check]]]] = 
     "queue": (gettext_lazy("Queue"), queue),
     "stuck": (gettext_lazy("Stuck operations"), stuck),
     "deletions": (gettext_lazy("Deletions"), deletions),
+    "retention": (gettext_lazy("Retention"), retained),
     "settings": (gettext_lazy("Settings"), configuration),
     "catalogue": (gettext_lazy("Catalogue of causes"), catalogue),
     "keys": (gettext_lazy("Signing keys"), keys),

@@ -21,15 +21,24 @@ from django.conf import settings
 MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
 
 
-@contextmanager
-def own_database(folder: Path) -> Iterator[dict[str, str]]:
-    """Environment of an installation of its own, on the kind of database that the suite runs on."""
+def embedded(folder: Path) -> dict[str, str]:
+    """Environment of an installation of its own, on the embedded database."""
     environment = {
         name: value
         for name, value in os.environ.items()
         if name not in ("DATABASE_URL", "SECRET_KEY", "DATA_DIR")
     }
-    environment |= {"DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1", "WORKER_POLL": "0.05"}
+    return environment | {
+        "DATA_DIR": str(folder),
+        "PYTHONUNBUFFERED": "1",
+        "WORKER_POLL": "0.05",
+    }
+
+
+@contextmanager
+def own_database(folder: Path) -> Iterator[dict[str, str]]:
+    """Environment of an installation of its own, on the kind of database that the suite runs on."""
+    environment = embedded(folder)
     if settings.EMBEDDED_DATABASE:
         yield environment
         return

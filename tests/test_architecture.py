@@ -48,6 +48,8 @@ DOMAIN = PURE | {
     "marks",
     "roles",
     "health_checks",
+    "backups",
+    "retention",
     "runs",
     "selection",
 }
@@ -69,6 +71,8 @@ ARROWS = {
     "models": PURE - {"odata"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "backups": {"models", "health_checks"},
+    "retention": {"models"},
     "selection": {"models"},
     "runs": PURE | {"models", "access", "provisioning", "selection"},
     "bearer": {"errors"},

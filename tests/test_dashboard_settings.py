@@ -5,6 +5,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from operations import retention
 from operations.models import WorkerHeartbeat
 from operations.roles import Role
 from tests import factories
@@ -67,6 +68,24 @@ def test_the_limits_in_force_with_their_variables_and_no_secret(settings):
     assert str(settings.DATABASES["default"]["NAME"]) not in text
 
 
+def test_how_long_what_is_old_is_kept(viewer, settings):
+    settings.RETENTION_COMPLETED, settings.RETENTION_FAILED = 30, 0
+
+    text = page(viewer)
+
+    for name, kept in (("RETENTION_COMPLETED", "30 days"), ("RETENTION_FAILED", "for ever")):
+        row = text.partition(f"<code>{name}</code>")[0].rpartition("<tr>")[2]
+        assert kept in row
+
+
+def test_when_the_next_retention_is_due(viewer):
+    retention.step(factories.COMMAND)
+
+    text = page(viewer)
+
+    assert "No run has ended yet." in text and ">in 23 h</time>" in text
+
+
 def test_versions(viewer, settings):
     text = page(viewer)
 
@@ -87,7 +106,7 @@ def test_the_number_of_queries_is_fixed(viewer):
         factories.make_stuck(factories.report(connection))
         factories.request_registration(connection)
 
-    assert count() == few <= 12
+    assert count() == few <= 13
 
 
 def test_the_fragment_is_the_health_alone(viewer):

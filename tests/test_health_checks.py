@@ -10,9 +10,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from connectors_admin.tls import credentials
-from operations import health_checks, provisioning, tokens
+from operations import health_checks, provisioning, retention, tokens
 from operations.health_checks import State, report
-from operations.models import ConnectionOperation, ExternalConnection, WorkerHeartbeat
+from operations.models import ConnectionOperation, ExternalConnection, Retention, WorkerHeartbeat
 from operations.models.heartbeat import ALIVE_FOR
 from tests import factories
 
@@ -198,6 +198,23 @@ def test_deletions_that_go_on(settings):
 
     assert found.state == State.WARNING
     assert [(row.name, row.since) for row in found.details] == [("doomed", since)]
+
+
+def test_retention():
+    assert check("retention").sentence == "No run has ended yet."
+    now = timezone.now()
+    row = retention.state()
+    Retention.objects.update(started_at=now, ended_at=now, removed={"changes": 1200, "runs": 34})
+    assert check("retention").sentence == "The last run removed 1,234 records."
+    Retention.objects.update(ended_at=None)
+    assert (check("retention").sentence, check("retention").since) == ("A run goes on.", now)
+    Retention.objects.update(ended_at=now, put_off_from=now - timedelta(days=400))
+
+    found = check("retention")
+
+    assert (found.state, found.since) == (State.WARNING, now - timedelta(days=400))
+    assert "look at the clock" in found.advice
+    assert str(row) == "Retention"
 
 
 def test_the_administrators_causes_that_cannot_be_used(settings, tmp_path):

@@ -14,6 +14,7 @@ from operations.models.outcome_count import OutcomeCount
 from operations.models.outcome_rule import OutcomeRule
 from operations.models.refusal import Refusal
 from operations.models.replay import Replay
+from operations.models.retention import Retention
 from operations.models.schema import Schema
 from operations.models.throttle import RequestCount
 
@@ -44,6 +45,7 @@ __all__ = [
     "Refusal",
     "Replay",
     "RequestCount",
+    "Retention",
     "Schema",
     "SigningKey",
     "Triage",

@@ -80,6 +80,8 @@ class Action(models.TextChoices):
     ERROR_CAUSE_CHANGED = "error.causeChanged", "Cause of an error changed"
     RUN_STARTED = "run.started", "Action on many started"
     RUN_FINISHED = "run.finished", "Action on many finished"
+    RETENTION_APPLIED = "retention.applied", "Old records removed"
+    DATA_RESTORED = "data.restored", "Restored from a backup"
 
 
 class ChangeQuerySet(models.QuerySet["Change"]):
@@ -88,6 +90,10 @@ class ChangeQuerySet(models.QuerySet["Change"]):
 
     def delete(self) -> tuple[int, dict[str, int]]:
         raise TypeError("Change records are append-only.")
+
+    def forget(self) -> int:
+        """Delete them for good, which only retention does. Returns how many."""
+        return super().delete()[0]
 
 
 class Change(models.Model):

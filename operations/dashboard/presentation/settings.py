@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from operations import retention
 from operations.dashboard.activity_filter import SEARCHED
 from operations.dashboard.filters import PAGE_SIZE
 from operations.dashboard.presentation.numbers import COUNT_LIMIT, exact_duration
@@ -142,6 +144,7 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
                 ),
             ],
         ),
+        (_("Retention"), [*_retention()]),
         (
             _("Pages"),
             [
@@ -152,6 +155,17 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
             ],
         ),
     ]
+
+
+def _retention() -> Iterator[Limit]:
+    """How long what is old is kept."""
+    for kind in retention.KINDS.values():
+        if kind.setting:
+            days = _("for ever") if kind.days is None else _span(timedelta(days=kind.days))
+            yield Limit(kind.label, days, kind.setting)
+    yield Limit(_("Open failures, and what has not ended"), _("for ever"))
+    yield Limit(_("History of what is still there"), _("for ever"))
+    yield Limit(_("A worker applies this every"), _span(retention.EVERY))
 
 
 def _seconds(number: float) -> str:

@@ -13,12 +13,14 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
+from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import end_with_parent
-from operations import provisioning, runs
-from operations.models import Refusal, Replay, WorkerHeartbeat
+from operations import provisioning, retention, runs
+from operations.health_checks import newer_than_this
+from operations.models import Actor, Refusal, Replay, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
 
@@ -28,6 +30,10 @@ log = logging.getLogger("operations.worker")
 TIDY_EVERY = 60
 #: Seconds for which a deletion or a run that broke is left alone.
 REST = 5
+#: Seconds between two looks whether retention is due, and between two of its steps: other writers
+#: of an embedded database get their turn.
+RETENTION_LOOK = 60
+RETENTION_PAUSE = 0.05
 
 
 class Worker:
@@ -46,6 +52,7 @@ class Worker:
         self.tidy_at = 0.0
         self.beat_at = 0.0
         self.purge_at = 0.0
+        self.retain_at = 0.0
         self.last_run = 0  # key of the run that was worked on last
         self.resting: dict[int, float] = {}  # key of a run that broke -> monotonic time
         self.once = False
@@ -86,7 +93,8 @@ class Worker:
             self._finish_due()
             self._try(self._beat)
             self._renew()
-        return self._try(self._tidy) or self._try(self._purge) or self._try(self._act) or busy
+        steps = (self._tidy, self._purge, self._act, self._retain)
+        return any(self._try(step) for step in steps) or busy
 
     def _try(self, step: Callable[[], bool]) -> bool:
         """Do what the rest of the work does not depend on: it goes on when this breaks."""
@@ -172,6 +180,17 @@ class Worker:
             raise
         return True
 
+    def _retain(self) -> bool:
+        """A step of the day's retention."""
+        if time.monotonic() < self.retain_at:
+            return False
+        self.retain_at = time.monotonic() + RETENTION_LOOK  # also if it breaks
+        if not retention.step(Actor.worker(self.name)):
+            return False
+        self.retain_at = 0.0
+        self.stopping.wait(RETENTION_PAUSE)
+        return True
+
     def _pause(self) -> float:
         due = min([*self.held.values(), self.beat_at]) - time.monotonic()
         return max(0.0, min(settings.WORKER_POLL, due))
@@ -186,6 +205,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        try:
+            use()
+        except InUse as refusal:
+            raise CommandError(str(refusal)) from None
+        if reason := newer_than_this():
+            raise CommandError(reason)
         worker = Worker()
         end_with_parent(worker.stop)
         signal.signal(signal.SIGTERM, worker.stop)

@@ -21,9 +21,11 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection, connections
 
+from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import Child, Supervisor
 from connectors_admin.tls import Credentials, TlsError, credentials, is_host
 from operations import tokens
+from operations.health_checks import newer_than_this
 from operations.models import Actor, Application, Installation
 
 OPERATOR = "operator"
@@ -64,7 +66,13 @@ class Command(BaseCommand):
             settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, WITHOUT_TLS]
         self.check()
         self._check_address(host, port)
+        try:
+            use()
+        except InUse as refusal:
+            raise CommandError(str(refusal)) from None
         with start_lock():
+            if reason := newer_than_this():
+                raise CommandError(reason)
             call_command("migrate", verbosity=0, interactive=False)
             certified = self._certify(host) if tls else None
             address = f"{'https' if tls else 'http'}://{_shown(host)}:{port}"
