@@ -4,12 +4,16 @@ import os
 import signal
 import ssl
 
+from django.conf import settings
+
 from connectors_admin.processes import end_with_parent
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 
 wsgi_app = "connectors_admin.wsgi:application"
 worker_class = "connectors_admin.web_worker.GraphThreadWorker"
-# A slow or idle client holds a thread; put a buffering proxy in front of the open network.
-threads = 16
+threads = settings.WEB_THREADS
+worker_connections = settings.WEB_CONNECTIONS
 keepalive = 75
 graceful_timeout = 8
 timeout = 60
@@ -20,6 +24,7 @@ forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}  # type: ignore[var-annotated]
 control_socket_disable = True
+sendfile = False  # what a client does not take at once is kept, see web_connections
 loglevel = "warning"
 
 

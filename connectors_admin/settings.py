@@ -141,6 +141,12 @@ THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999
 
+# The web server; connectors_admin.web_worker ----------------------------------------------------
+
+WEB_THREADS = int(number("WEB_THREADS", 16, minimum=1))  # requests answered at once, a process
+WEB_CONNECTIONS = int(number("WEB_CONNECTIONS", 1000, minimum=10))  # open at once, a process
+WEB_REQUEST_SECONDS = number("WEB_REQUEST_SECONDS", 30, minimum=1)  # for a client to send one
+
 # Django -----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
