@@ -51,15 +51,13 @@ class GraphThreadWorker(ThreadWorker):
         while self.alive and self.is_parent_alive():
             self._turn()
         self.alive = False
-        self.set_accept_enabled(False)
+        self._stop_listening()
         self._finish()
         for connection in list(self.connections):
             self._close(connection)
         self.tpool.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
-        for listener in self.sockets:
-            listener.close()
 
     def _turn(self) -> None:
         self.notify()
@@ -69,6 +67,14 @@ class GraphThreadWorker(ThreadWorker):
             self.looked = now
             for connection in [each for each in self.waiting if each.deadline <= now]:
                 self._go_on(connection, connection.expire)
+
+    def _stop_listening(self) -> None:
+        """Who has connected already is served; who comes now is refused, or goes to the others."""
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+            listener.close()
 
     def _finish(self) -> None:
         """Requests that have begun are answered, as far as that is possible in time."""
@@ -83,7 +89,8 @@ class GraphThreadWorker(ThreadWorker):
 
     # Connections, in the event loop --------------------------------------------------------------
 
-    def accept(self, listener: Any) -> None:
+    def accept(self, listener: Any) -> bool:
+        """Whether there was a connection to accept."""
         if len(self.connections) >= self.worker_connections:
             self._make_room()
         try:
@@ -91,7 +98,7 @@ class GraphThreadWorker(ThreadWorker):
         except OSError as error:  # another worker has it, or it is gone already
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 self._make_room()
-            return
+            return False
         try:
             client_socket.setblocking(False)
             if self.cfg.is_ssl:
@@ -101,9 +108,10 @@ class GraphThreadWorker(ThreadWorker):
             connection = Connection(client_socket, client, self.cfg, self.limits)
         except OSError:  # gone already
             client_socket.close()
-            return
-        self.connections.add(connection)
-        self._watch(connection, selectors.EVENT_READ)
+        else:
+            self.connections.add(connection)
+            self._watch(connection, selectors.EVENT_READ)
+        return True
 
     def _tls_context(self) -> ssl.SSLContext:
         """Made anew when the certificate was: a renewed one is shown without a restart."""
