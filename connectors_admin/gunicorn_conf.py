@@ -6,7 +6,7 @@ import ssl
 
 from django.conf import settings
 
-from connectors_admin.processes import end_with_parent
+from connectors_admin.processes import end_with_parent, tell_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 
@@ -32,8 +32,12 @@ def on_starting(server):
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
+def post_worker_init(worker):
+    tell_ready()
+
+
 def ssl_context(config, default_factory):
-    """Of ``serve --tls``. gunicorn asks for it at each connection, so a renewed file is noticed."""
+    """Of ``serve --tls``."""
     context = default_factory()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -46,6 +46,7 @@ if TRUST_FORWARDED_HEADERS:
 
 # What `serve --tls` shows to clients; it tells its children, nobody else sets this.
 SERVED_CERTIFICATE = os.environ.get("SERVED_CERTIFICATE", "")
+CERTIFICATE_LOOK = number("CERTIFICATE_LOOK", 86_400, minimum=1)  # seconds; whether to renew it
 
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 

@@ -297,9 +297,7 @@ def test_a_request_that_has_begun_is_answered_when_the_server_ends(patient):
         answer = read(connection)
         assert answers(answer)[0] == 401
         assert b"\r\nConnection: close\r\n" in answer
-        began = time.monotonic()
         assert patient.process.wait(20) == 0
-        assert time.monotonic() - began < 6
 
 
 def _refuses(serving: Serving) -> bool:

@@ -16,7 +16,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
-from connectors_admin.processes import end_with_parent
+from connectors_admin.processes import end_with_parent, tell_ready
 from operations import provisioning, runs
 from operations.models import Refusal, Replay, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
@@ -190,6 +190,7 @@ class Command(BaseCommand):
         end_with_parent(worker.stop)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, worker.stop)
+        tell_ready()
         log.info("Worker %s started.", worker.name)
         worker.run(once=once)
         log.info("Worker %s stopped.", worker.name)
