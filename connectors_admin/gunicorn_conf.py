@@ -4,12 +4,16 @@ import os
 import signal
 import ssl
 
-from connectors_admin.processes import end_with_parent
+from django.conf import settings
+
+from connectors_admin.processes import end_with_parent, tell_ready
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 
 wsgi_app = "connectors_admin.wsgi:application"
 worker_class = "connectors_admin.web_worker.GraphThreadWorker"
-# A slow or idle client holds a thread; put a buffering proxy in front of the open network.
-threads = 16
+threads = settings.WEB_THREADS
+worker_connections = settings.WEB_CONNECTIONS
 keepalive = 75
 graceful_timeout = 8
 timeout = 60
@@ -20,6 +24,7 @@ forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}  # type: ignore[var-annotated]
 control_socket_disable = True
+sendfile = False  # what a client does not take at once is kept, see web_connections
 loglevel = "warning"
 
 
@@ -27,8 +32,12 @@ def on_starting(server):
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
+def post_worker_init(worker):
+    tell_ready()
+
+
 def ssl_context(config, default_factory):
-    """Of ``serve --tls``. gunicorn asks for it at each connection, so a renewed file is noticed."""
+    """Of ``serve --tls``."""
     context = default_factory()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

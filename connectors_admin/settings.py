@@ -1,6 +1,7 @@
 """Settings: one file, read once. Every variable is optional; README.md has the table."""
 
 import os
+import re
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -40,6 +41,13 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[:
 PUBLIC_URL = os.environ.get("PUBLIC_URL", "").rstrip("/")
 if PUBLIC_URL and urlsplit(PUBLIC_URL).scheme not in ("http", "https"):
     raise ImproperlyConfigured("PUBLIC_URL must begin with http:// or https://.")
+# Its path is where all addresses of ours begin; empty at the root (connectors_admin.wsgi).
+SUB_PATH = urlsplit(PUBLIC_URL).path
+if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", SUB_PATH) or re.search(r"[?#]", PUBLIC_URL):
+    raise ImproperlyConfigured(
+        "PUBLIC_URL must end with its host or with a path of letters, digits, '.', '_', '~', '-'."
+    )
+FORCE_SCRIPT_NAME = SUB_PATH or None
 
 TRUST_FORWARDED_HEADERS = switch("TRUST_FORWARDED_HEADERS")
 if TRUST_FORWARDED_HEADERS:
@@ -48,6 +56,7 @@ if TRUST_FORWARDED_HEADERS:
 
 # What `serve --tls` shows to clients; it tells its children, nobody else sets this.
 SERVED_CERTIFICATE = os.environ.get("SERVED_CERTIFICATE", "")
+CERTIFICATE_LOOK = number("CERTIFICATE_LOOK", 86_400, minimum=1)  # seconds; whether to renew it
 
 ENVIRONMENT_LABEL = os.environ.get("ENVIRONMENT_LABEL", "")
 
@@ -153,6 +162,12 @@ THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999
 
+# The web server; connectors_admin.web_worker ----------------------------------------------------
+
+WEB_THREADS = int(number("WEB_THREADS", 16, minimum=1))  # requests answered at once, a process
+WEB_CONNECTIONS = int(number("WEB_CONNECTIONS", 1000, minimum=10))  # open at once, a process
+WEB_REQUEST_SECONDS = number("WEB_REQUEST_SECONDS", 30, minimum=1)  # for a client to send one
+
 # Django -----------------------------------------------------------------------------------------
 
 INSTALLED_APPS = [
@@ -222,7 +237,7 @@ USE_TZ = True
 FORMAT_MODULE_PATH = ["connectors_admin.formats"]
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 
-STATIC_URL = "static/"
+STATIC_URL = f"{SUB_PATH}/static/"
 WHITENOISE_USE_FINDERS = True
 
 # How the Graph surface authenticates, negotiates and fails is said in operations.api.views.
@@ -243,6 +258,7 @@ _hsts = _https and _public.hostname not in ("localhost", "127.0.0.1", "::1")
 SECURE_HSTS_SECONDS = int(number("SECURE_HSTS_SECONDS", 31_536_000 if _hsts else 0))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_SUBDOMAINS")
 SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = SUB_PATH or "/"  # a host may have other services
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []

@@ -1,70 +1,184 @@
-"""The web server's worker: what it refuses before Django sees it has Graph's envelope as well."""
+"""The web server's worker: threads answer whole requests, an event loop does all that may wait.
+
+gunicorn's own threads read a request and send its answer themselves, so that as many slow clients
+as there are threads hold the server. Here ``web_connections`` gathers and sends without a thread.
+"""
 
 from __future__ import annotations
 
-import socket
+import errno
+import os
+import selectors
+import ssl
 import time
-import uuid
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
-from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
+from django.conf import settings
+from gunicorn import sock
 from gunicorn.workers.gthread import ThreadWorker
 
-from operations.api.answers import answer, envelope
-from operations.errors import UnreadableRequest
+from connectors_admin.web_connections import Connection, Limits, Next
 
-#: What is still on its way is read and thrown away before the connection is closed, or the system
-#: would reset it and take the answer along; but not for longer and not more than this.
-DRAIN_SECONDS = 1.0
-DRAIN_BYTES = 1_000_000
+#: Seconds between two looks at the deadlines.
+LOOK = 0.5
+#: A stopping worker keeps connections without a request for a moment: one may be on its way.
+LINGER = 2.0
 
 
 class GraphThreadWorker(ThreadWorker):
-    """Threads, as gunicorn has them, and clients that find JSON where they expect it."""
+    """gunicorn's threads, without the clients that would hold them."""
 
-    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:
-        if not isinstance(exc, ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
-        self.log.warning("Refused a request of %s: %s", (addr or ("?",))[0], exc)
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.limits = Limits(
+            head=4 * self.cfg.limit_request_field_size,
+            body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,
+            seconds=settings.WEB_REQUEST_SECONDS,
+            idle=self.cfg.keepalive,
+        )
+        self.alive: bool
+        self.connections: set[Connection] = set()
+        self.waiting: set[Connection] = set()  # those that the poller watches
+        self.looked = 0.0
+        self.tls: tuple[int, ssl.SSLContext] | None = None
+
+    def run(self) -> None:
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        self.set_accept_enabled(True)
+        while self.alive and self.is_parent_alive():
+            self._turn()
+        self.alive = False
+        self._stop_listening()
+        self._finish()
+        for connection in list(self.connections):
+            self._close(connection)
+        self.tpool.shutdown(wait=False)
+        self.poller.close()
+        self.method_queue.close()
+
+    def _turn(self) -> None:
+        self.notify()
+        self.wait_for_and_dispatch_events(timeout=LOOK)
+        now = time.monotonic()
+        if now - self.looked >= LOOK:
+            self.looked = now
+            for connection in [each for each in self.waiting if each.deadline <= now]:
+                self._go_on(connection, connection.expire)
+
+    def _stop_listening(self) -> None:
+        """Who has connected already is served; who comes now is refused, or goes to the others."""
+        self.set_accept_enabled(False)
+        for listener in self.sockets:
+            while self.accept(listener):
+                pass
+            listener.close()
+
+    def _finish(self) -> None:
+        """Requests that have begun are answered, as far as that is possible in time."""
+        stopped = time.monotonic()
+        end = stopped + self.cfg.graceful_timeout - 1
+        while self.connections and time.monotonic() < end:
+            for connection in self.waiting:
+                if connection.is_idle:
+                    last = max(stopped, connection.since) + LINGER
+                    connection.deadline = min(connection.deadline, last)
+            self._turn()
+
+    # Connections, in the event loop --------------------------------------------------------------
+
+    def accept(self, listener: Any) -> bool:
+        """Whether there was a connection to accept."""
+        if len(self.connections) >= self.worker_connections:
+            self._make_room()
         try:
-            client.settimeout(DRAIN_SECONDS)
-            client.sendall(self._refusal(exc))
-            client.shutdown(socket.SHUT_WR)
-            _drain(client)
-        except OSError:
-            self.log.debug("The client did not wait for its refusal.")
+            client_socket, client = listener.accept()
+        except OSError as error:  # another worker has it, or it is gone already
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._make_room()
+            return False
+        try:
+            client_socket.setblocking(False)
+            if self.cfg.is_ssl:
+                client_socket = self._tls_context().wrap_socket(
+                    client_socket, server_side=True, do_handshake_on_connect=False
+                )
+            connection = Connection(client_socket, client, self.cfg, self.limits)
+        except OSError:  # gone already
+            client_socket.close()
+        else:
+            self.connections.add(connection)
+            self._watch(connection, selectors.EVENT_READ)
+        return True
 
-    def _refusal(self, exc: ParseException) -> bytes:
-        error = UnreadableRequest(self._reason(exc))
-        if isinstance(exc, LimitRequestHeaders):
-            error.status = 431
-        request_id = str(uuid.uuid4())
-        request = SimpleNamespace(request_id=request_id, client_request_id=request_id)
-        response = answer(envelope(error, request), error.status)  # type: ignore[arg-type]
-        lines = [
-            f"HTTP/1.1 {error.status} {response.reason_phrase}",
-            "Connection: close",
-            f"Content-Type: {response['Content-Type']}",
-            f"Content-Length: {len(response.content)}",
-            f"request-id: {request_id}",
-            f"client-request-id: {request_id}",
-        ]
-        return "\r\n".join([*lines, "", ""]).encode() + response.content
+    def _tls_context(self) -> ssl.SSLContext:
+        """Made anew when the certificate was: a renewed one is shown without a restart."""
+        changed = os.stat(self.cfg.certfile).st_mtime_ns
+        if self.tls is None or self.tls[0] != changed:
+            self.tls = changed, sock.ssl_context(self.cfg)
+        return self.tls[1]
 
-    def _reason(self, exc: ParseException) -> str:
-        if isinstance(exc, LimitRequestLine):
-            limit = self.cfg.limit_request_line
-            return f"The address with its query options is longer than {limit} bytes."
-        if isinstance(exc, LimitRequestHeaders):
-            limit = self.cfg.limit_request_field_size
-            return f"A header is longer than {limit} bytes, or there are too many of them."
-        return "The request is not one that HTTP has."
+    def _make_room(self) -> None:
+        """End the connection that can best be spared, or else the one that takes the longest."""
+        if self.waiting:
+            oldest = min(self.waiting, key=lambda each: (not each.is_spare, each.since))
+            self._go_on(oldest, oldest.give_way)
 
+    def _watch(self, connection: Connection, events: int) -> None:
+        handler = partial(self._ready, connection)
+        if connection in self.waiting:
+            self.poller.modify(connection.socket, events, handler)
+        else:
+            self.waiting.add(connection)
+            self.poller.register(connection.socket, events, handler)
 
-def _drain(client: socket.socket) -> None:
-    end = time.monotonic() + DRAIN_SECONDS
-    left = DRAIN_BYTES
-    while left > 0 and time.monotonic() < end and (data := client.recv(65_536)):
-        left -= len(data)
+    def _ready(self, connection: Connection, _: Any) -> None:
+        self._go_on(connection, connection.ready)
+
+    def _go_on(self, connection: Connection, step: Any) -> None:
+        try:
+            then = step()
+        except Exception:
+            self.log.exception("A connection is closed")
+            then = Next.CLOSE
+        if then is Next.READ:
+            self._watch(connection, selectors.EVENT_READ)
+        elif then is Next.WRITE:
+            self._watch(connection, selectors.EVENT_WRITE)
+        elif then is Next.WORK:
+            self._unwatch(connection)
+            self.enqueue_req(connection)
+        else:
+            self._close(connection)
+
+    def _unwatch(self, connection: Connection) -> None:
+        if connection in self.waiting:
+            self.waiting.remove(connection)
+            self.poller.unregister(connection.socket)
+
+    def _close(self, connection: Connection) -> None:
+        self._unwatch(connection)
+        self.connections.discard(connection)
+        connection.close()
+
+    def finish_request(self, connection: Connection, future: Any) -> None:
+        """Called in the event loop when a thread has answered."""
+        keep = not future.cancelled() and future.result()
+        self._go_on(connection, partial(connection.answered, keep))
+
+    # Requests, in a thread -----------------------------------------------------------------------
+
+    def handle(self, connection: Connection) -> bool:
+        """Answer its request; whether another may follow on the connection."""
+        try:
+            return self.handle_request(connection.request, connection)
+        except StopIteration:  # the answer broke off; gunicorn has logged why
+            return False
+        except OSError as error:
+            self.log.debug("The client did not wait for its answer: %s", error)
+            return False
+        except Exception as error:
+            self.handle_error(connection.request, connection, connection.client, error)
+            return False

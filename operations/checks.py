@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.http.request import split_domain_port, validate_host
+from django.urls import get_resolver
 
 from operations import bearer, causes
 
@@ -45,6 +46,14 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Add it: every request to it would be a 400.",
             id="operations.E003",
         )
+    first = public.path.split("/")[1:2]
+    if first and first[0] in {"static", *_first_segments(get_resolver().url_patterns)}:
+        yield Error(
+            f"The path of PUBLIC_URL ({public.path}) begins as addresses of this service do.",
+            hint="Choose another, such as /connectors: behind a proxy that takes the path away, "
+            "nobody could tell the two apart.",
+            id="operations.E005",
+        )
     if public.scheme == "https" and not settings.SESSION_COOKIE_SECURE:
         yield Error(
             "PUBLIC_URL is https and SECURE_COOKIES is off.",
@@ -60,6 +69,15 @@ def _problems() -> Iterator[CheckMessage]:
             "address.",
             id="operations.W001",
         )
+
+
+def _first_segments(patterns: Iterable[Any]) -> Iterator[str]:
+    for pattern in patterns:
+        route = str(pattern.pattern)
+        if route:
+            yield route.partition("/")[0]
+        else:
+            yield from _first_segments(getattr(pattern, "url_patterns", []))
 
 
 @register(Tags.security)

@@ -358,7 +358,18 @@ class FailedDependency(GraphError):
         super().__init__(inner_code="FailedDependency", target="dependsOn")
 
 
-# 412, 413, 429, 500, 503 -------------------------------------------------------------------------
+# 408, 412, 413, 429, 500, 503 --------------------------------------------------------------------
+
+
+class RequestTimeout(GraphError):
+    """The client did not send the whole of its request in time."""
+
+    status = 408
+    code = "RequestTimeout"
+
+    def __init__(self, seconds: float):
+        self.message = f"The request was not complete within {seconds:g} seconds."
+        super().__init__(inner_code="RequestTimeout")
 
 
 class PreconditionFailed(GraphError):
@@ -423,3 +434,14 @@ class IssuerUnreachable(GraphError):
 
     def __init__(self, seconds: int):
         super().__init__(inner_code="IssuerUnreachable", headers={"Retry-After": str(seconds)})
+
+
+class TooManyConnections(GraphError):
+    """The web server has as many connections as it may; this one had waited the longest."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    message = "The service has too many connections at the moment. Please retry."
+
+    def __init__(self) -> None:
+        super().__init__(inner_code="TooManyConnections", headers={"Retry-After": "5"})

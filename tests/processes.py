@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -152,8 +154,8 @@ def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
             lines.append(line)
             if line.startswith("Ctrl-C"):
                 break
-        wait_for(lambda: _answers(port))
         scheme = "https" if "--tls" in arguments else "http"
+        wait_for(lambda: _answers(scheme, port))
         yield Serving(process, f"{scheme}://127.0.0.1:{port}", "".join(lines))
     finally:
         if process.poll() is None:
@@ -163,6 +165,16 @@ def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
             process.stdout.close()
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _answers(scheme: str, port: int) -> bool:
+    """``serve`` listens before its web server is there, so one request is made."""
+    to = ("127.0.0.1", port)
+    connection = http.client.HTTPConnection(*to, timeout=30)
+    if scheme == "https":
+        context = ssl._create_unverified_context()
+        connection = http.client.HTTPSConnection(*to, timeout=30, context=context)
+    with closing(connection):
+        try:
+            connection.request("GET", "/")
+            return connection.getresponse().status > 0
+        except OSError:
+            return False

@@ -60,6 +60,7 @@ class Frame:
     """Read by the templates; asks the database only for what is printed."""
 
     version = settings.VERSION
+    cookie_path = settings.SESSION_COOKIE_PATH
 
     def __init__(self, request: HttpRequest):
         self._request = request

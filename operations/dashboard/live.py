@@ -20,8 +20,14 @@ YEAR = 365 * 24 * 3600
 
 def keep_preference(response: HttpResponseBase, name: str, value: str) -> None:
     """In a cookie, which goes the same ways as that of the session."""
-    secure = settings.SESSION_COOKIE_SECURE
-    response.set_cookie(name, value, max_age=YEAR, samesite="Lax", secure=secure)
+    response.set_cookie(
+        name,
+        value,
+        max_age=YEAR,
+        path=settings.SESSION_COOKIE_PATH,
+        samesite="Lax",
+        secure=settings.SESSION_COOKIE_SECURE,
+    )
 
 
 def data_time() -> str:

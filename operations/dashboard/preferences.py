@@ -87,4 +87,4 @@ class PreferencesForm(forms.Form):
             if value:
                 keep_preference(response, name, value)
             else:
-                response.delete_cookie(name, samesite="Lax")
+                response.delete_cookie(name, path=settings.SESSION_COOKIE_PATH, samesite="Lax")

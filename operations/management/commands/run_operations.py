@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
-from connectors_admin.processes import end_with_parent
+from connectors_admin.processes import end_with_parent, tell_ready
 from operations import provisioning, retention, runs
 from operations.health_checks import newer_than_this
 from operations.models import Actor, Refusal, Replay, WorkerHeartbeat
@@ -215,6 +215,7 @@ class Command(BaseCommand):
         end_with_parent(worker.stop)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, worker.stop)
+        tell_ready()
         log.info("Worker %s started.", worker.name)
         worker.run(once=once)
         log.info("Worker %s stopped.", worker.name)

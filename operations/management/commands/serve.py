@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ OPERATOR = "operator"
 FIRST_APPLICATION = "First application"
 FIRST_ROLES = ("ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy")
 WITHOUT_TLS = "operations.W001"  # the check that asks for TLS
+BACKLOG = 2048  # connections that wait to be accepted
 START_LOCK = 0x636F6E6E  # any number, as long as every process uses the same
 
 
@@ -48,6 +50,11 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true", help="load the demo data (seed_demo)")
         parser.add_argument("--web-workers", type=int, default=1, metavar="N")
         parser.add_argument("--no-worker", action="store_true", help="run the web server alone")
+        parser.add_argument(
+            "--prepare",
+            action="store_true",
+            help="migrate, make what a first start makes, renew the certificate; then end",
+        )
 
     def handle(
         self,
@@ -58,6 +65,7 @@ class Command(BaseCommand):
         demo: bool,
         web_workers: int,
         no_worker: bool,
+        prepare: bool,
         **options: Any,
     ) -> None:
         if tls:
@@ -65,7 +73,8 @@ class Command(BaseCommand):
             os.environ.setdefault("SECURE_COOKIES", "true")
             settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, WITHOUT_TLS]
         self.check()
-        self._check_address(host, port)
+        self._check_host(host)
+        listener = None if prepare else self._listen(host, port)
         try:
             use()
         except InUse as refusal:
@@ -81,40 +90,64 @@ class Command(BaseCommand):
             if demo:
                 call_command("seed_demo", stdout=self.stdout)
         connections.close_all()
+        if listener is None:
+            return
         self.stdout.write("Ctrl-C ends it.")
         self.stdout.flush()
-        python = sys.executable
+        python, manage = sys.executable, str(settings.BASE_DIR / "manage.py")
         web = [python, "-m", "gunicorn", "-c", "python:connectors_admin.gunicorn_conf"]
-        web += ["--bind", f"{_bracketed(host)}:{port}", "--workers", str(max(1, web_workers))]
+        web += ["--bind", f"fd://{listener.fileno()}", "--workers", str(max(1, web_workers))]
         if certified:
             os.environ["SERVED_CERTIFICATE"] = str(certified.server)
             web += ["--certfile", str(certified.server), "--keyfile", str(certified.server)]
-        children = [Child("The web server", web)]
+        children = [Child("The web server", web, inherits=[listener.fileno()])]
         if not no_worker:
-            manage = str(settings.BASE_DIR / "manage.py")
             children.append(Child("The worker", [python, manage, "run_operations"]))
-        code = Supervisor(children, self.stderr.write).run()
+        again = [python, manage, "serve", "--prepare", "--host", host, "--port", str(port)]
+        supervisor = Supervisor(
+            children,
+            self.stderr.write,
+            prepare=[*again, "--tls"] if tls else again,
+            on_stop=listener.close,
+        )
+        if tls:
+            supervisor.look_after = partial(self._renew, host)
+            supervisor.look_every = settings.CERTIFICATE_LOOK
+        code = supervisor.run()
         if code:
             raise SystemExit(code)
         self.stdout.write("Ended.")
 
-    def _check_address(self, host: str, port: int) -> None:
+    def _check_host(self, host: str) -> None:
         if not _is_loopback(host) and "ALLOWED_HOSTS" not in os.environ:
             raise CommandError(
                 f"--host {host} is reached from other machines, but ALLOWED_HOSTS is not set, so "
                 "only this one's own names are answered. Set ALLOWED_HOSTS to the names that "
                 "clients use, and PUBLIC_URL to the address they see."
             )
+
+    def _listen(self, host: str, port: int) -> socket.socket:
+        """The supervisor holds the address: who comes while a child is replaced waits for it."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host.strip("[]"), port))
-            except (OSError, OverflowError) as error:
-                raise CommandError(
-                    f"Cannot listen on {host}:{port} ({error}). Another port: serve --port N, or "
-                    "make run PORT=N."
-                ) from None
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host.strip("[]"), port))
+            listener.listen(BACKLOG)
+        except (OSError, OverflowError) as error:
+            listener.close()
+            raise CommandError(
+                f"Cannot listen on {host}:{port} ({error}). Another port: serve --port N, or "
+                "make run PORT=N."
+            ) from None
+        return listener
+
+    def _renew(self, host: str) -> None:
+        """Renew the certificate if it is time; the web server shows it to who connects next."""
+        with start_lock():
+            if self._certify(host).authority_is_new:
+                self.stderr.write("A new certificate authority: clients must be told to trust it.")
+        connections.close_all()
 
     def _certify(self, host: str) -> Credentials:
         """Certificates for every name that clients may use. Refuses a PUBLIC_URL without TLS."""

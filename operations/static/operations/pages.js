@@ -52,7 +52,7 @@ document.addEventListener("submit", (event) => {
   if (!form || !event.submitter) return;
   event.preventDefault();
   const theme = event.submitter.value;
-  document.cookie = `theme=${theme};path=/;max-age=31536000;samesite=lax`;
+  document.cookie = `theme=${theme};path=${form.dataset.themeForm};max-age=31536000;samesite=lax`;
   document.documentElement.dataset.theme = theme;
   for (const button of form.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", String(button === event.submitter));
