@@ -5,6 +5,7 @@ import signal
 import ssl
 
 from connectors_admin.processes import end_with_parent
+from operations.masking import MaskingFilter
 
 wsgi_app = "connectors_admin.wsgi:application"
 worker_class = "connectors_admin.web_worker.GraphThreadWorker"
@@ -24,6 +25,7 @@ loglevel = "warning"
 
 
 def on_starting(server):
+    server.log.error_log.addFilter(MaskingFilter())  # addresses stand in what it says
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 

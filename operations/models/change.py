@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from operations.masking import mask
+
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
     from operations.models.operation import ConnectionOperation
@@ -171,7 +173,10 @@ class Change(models.Model):
         after: dict[str, Any] | None = None,
         note: str = "",
     ) -> Change:
-        """Append one record. Call it inside the transaction that makes the change."""
+        """Append one record. Call it inside the transaction that makes the change.
+
+        ``note`` is kept without secrets; ``before`` and ``after`` are as the row is.
+        """
         if operation is not None and connection is None:
             connection = operation.connection
         return cls.objects.create(
@@ -188,5 +193,5 @@ class Change(models.Model):
             subject=subject[:200],
             before=before,
             after=after,
-            note=note,
+            note=mask(note),
         )
