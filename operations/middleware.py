@@ -7,7 +7,9 @@ import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -34,6 +36,25 @@ def set_request_ids(request: HttpRequest, response: HttpResponse) -> None:
     """Tell the caller both ids."""
     response["request-id"] = request.request_id  # type: ignore[attr-defined]
     response["client-request-id"] = request.client_request_id  # type: ignore[attr-defined]
+
+
+def client_address(request: HttpRequest) -> str:
+    """Where the request came from, empty when nobody knows.
+
+    Proxies add to X-Forwarded-For what they see: of what our own have added the first is the
+    client. What stands before it anybody may have written, and without TRUST_FORWARDED_HEADERS all
+    of it.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    addresses = [request.META.get("REMOTE_ADDR", "")]
+    if settings.TRUST_FORWARDED_HEADERS and len(forwarded) >= settings.TRUSTED_PROXIES:
+        addresses.insert(0, forwarded[-settings.TRUSTED_PROXIES].strip())
+    for text in addresses:
+        try:
+            return str(ip_address(text))[:45]
+        except ValueError:
+            continue
+    return ""
 
 
 class RequestIdMiddleware:

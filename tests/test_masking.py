@@ -94,7 +94,7 @@ def test_a_secret_is_masked_and_the_sentence_stays(text, masked):
         "Correlation ID: 6f1c9a2e-3b0d-4d3e-9a51-2f6f3c1f9e77 Timestamp: 2026-11-25 17:52:06Z",
         "commit da39a3ee5e6b4b0d3255bfef95601890afd80709",
         f"sha256:{'0f' * 32}",
-        "ETag W/\"1-2-mfz1k\" and If-Match 'W/\"1\"'",
+        'ETag W/"1-2-mfz1k" and If-Match \'W/"1"\'',
         "Password: must have 8 characters. Token: expired. Secret: 3 of 4",
         "Property 'password': must be a string",
         "Basic authentication and Bearer tokens are off",
@@ -202,7 +202,15 @@ def test_a_secret_that_shows_by_its_form_needs_no_room_around_it(before, after):
 @pytest.mark.parametrize(
     "piece",
     ["The source did not answer. ", "a", "token ", "password=", 'secret:"a\\', "eyJ", "://a:", "@"]
-    + ["Bearer a", "Bearer a1b2c3d4 ", "-----BEGIN PRIVATE KEY-----", "aB-", "A", "password: a ", " "]
+    + [
+        "Bearer a",
+        "Bearer a1b2c3d4 ",
+        "-----BEGIN PRIVATE KEY-----",
+        "aB-",
+        "A",
+        "password: a ",
+        " ",
+    ]
     + ["password>", "ghp_", "8Q~", "glpat-"],
 )
 def test_what_was_made_to_take_long_does_not(piece):
@@ -297,7 +305,9 @@ def test_an_outcome_rule_and_the_failure_that_it_makes(administrator):
 def test_what_people_write_and_the_worker_says(operator, administrator):
     connection = make_connection("contosohr")
     failed, running = fail_registration(connection), report(connection)
-    operator.post(f"/connections/contosohr/operations/{failed.graph_id}/acknowledge/", {"note": SAID})
+    operator.post(
+        f"/connections/contosohr/operations/{failed.graph_id}/acknowledge/", {"note": SAID}
+    )
     administrator.post(
         f"/connections/contosohr/operations/{running.graph_id}/fail/",
         {"message": SAID, "reason": SAID},

@@ -80,6 +80,7 @@ class Action(models.TextChoices):
     ERROR_REOPENED = "error.reopened", "Error opened again"
     ERROR_IGNORED = "error.ignored", "Error ignored for a time"
     ERROR_CAUSE_CHANGED = "error.causeChanged", "Cause of an error changed"
+    SIGNING_KEY_ROTATED = "signingKey.rotated", "Signing key rotated"
     RUN_STARTED = "run.started", "Action on many started"
     RUN_FINISHED = "run.finished", "Action on many finished"
 
