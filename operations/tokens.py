@@ -172,14 +172,16 @@ def rotate_signing_key(
     there is no other. None, and nothing changes, when the newest is younger than
     ``if_older_than``.
     """
+    if if_older_than and _signs_since(if_older_than):
+        return None
     pem = new_private_pem()
     with transaction.atomic():
         Installation.current()
         Installation.objects.select_for_update().get()  # of two that rotate, one comes second
         now = timezone.now()
-        earlier = SigningKey.objects.verifying(now).filter(retired_at=None)
-        if if_older_than and earlier.filter(created_at__gt=now - if_older_than).exists():
+        if if_older_than and _signs_since(if_older_than):
             return None
+        earlier = SigningKey.objects.verifying(now).filter(retired_at=None)
         lifetime = timedelta(seconds=settings.TOKEN_LIFETIME + 2 * KEY_CACHE_SECONDS)
         until = now if at_once else now + lifetime + CLOCK_LEEWAY
         retired = list(earlier.values_list("kid", flat=True))
@@ -196,6 +198,11 @@ def rotate_signing_key(
         )
     forget_keys()
     return key.kid, until
+
+
+def _signs_since(age: timedelta) -> bool:
+    """Whether a key was made within this time."""
+    return SigningKey.objects.filter(created_at__gt=timezone.now() - age, retired_at=None).exists()
 
 
 def _our_claims(text: str, kid: str) -> dict[str, Any]:
