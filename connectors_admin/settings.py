@@ -163,8 +163,8 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "operations.middleware.RequestIdMiddleware",
+    "operations.middleware.BrowserHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "operations.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.api.paths.GraphPathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -117,7 +117,7 @@ def mask_json(document: Any) -> Any:
 class MaskingFilter(logging.Filter):
     """Masks what a log record says: message, arguments, exception, further texts.
 
-    The exception is kept as text (``exc_text``), for a formatter would write it unmasked.
+    The exception is masked as the text that formatters take (``exc_text``).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -128,7 +128,6 @@ class MaskingFilter(logging.Filter):
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        record.exc_info = None
         for name, value in vars(record).items():
             if isinstance(value, str) and name not in _OWN_TO_A_RECORD:
                 setattr(record, name, mask(value))

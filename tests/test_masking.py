@@ -81,6 +81,7 @@ BODY_OF_PEM = "".join(PEM.splitlines()[1:-1])
         (f"'{CREATED}' is no GUID", f"'{CREATED[:6]}***' is no GUID"),
         ("password=a", "password=*"),
     ],
+    ids=range(24),
 )
 def test_a_secret_is_masked_and_the_sentence_stays(text, masked):
     assert mask(text) == masked
