@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+import subprocess  # nosec B404
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -80,7 +80,7 @@ class Supervisor:
 
     def _start(self, child: Child) -> None:
         child.started = time.monotonic()
-        child.process = subprocess.Popen(
+        child.process = subprocess.Popen(  # our own programs, without a shell  # nosec B603
             child.command,
             env=os.environ | {PIPE_VARIABLE: str(self._reader)},
             pass_fds=[self._reader],

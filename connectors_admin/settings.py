@@ -249,6 +249,8 @@ X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
 # What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 0  # no page takes one, and they would be written to the disk
 
 # Logging ----------------------------------------------------------------------------------------
 
