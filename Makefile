@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-browser test-clients test-deploy check screenshots
+.PHONY: run test test-browser test-clients test-deploy check audit screenshots
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
@@ -27,11 +27,15 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive connectors_admin operations manage.py
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	env DATA_DIR=$(VENV)/check SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
 	    PUBLIC_URL=https://connectors.example ALLOWED_HOSTS=connectors.example \
 	    SECURE_SSL_REDIRECT=true SECURE_HSTS_SUBDOMAINS=true \
 	    $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+audit: $(VENV)/.installed-audit
+	$(BIN)/python -m tests.audit
 
 screenshots: $(VENV)/.installed-browser
 	$(BIN)/python -m tests.screenshots docs/images
@@ -57,6 +61,10 @@ $(VENV)/.installed-browser: $(VENV)/.installed-dev
 
 $(VENV)/.installed-deploy: $(VENV)/.installed-dev
 	@$(PIP) -e '.[postgres,dev,deploy]'
+	@touch $@
+
+$(VENV)/.installed-audit: $(VENV)/.installed-dev
+	@$(PIP) -e '.[postgres,dev,audit]'
 	@touch $@
 
 $(VENV)/.installed-clients: $(VENV)/.installed-dev $(JAVASCRIPT)/package.json

@@ -7,6 +7,7 @@ import ssl
 from django.conf import settings
 
 from connectors_admin.processes import end_with_parent, tell_ready
+from operations.masking import MaskingFilter
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 
@@ -29,6 +30,7 @@ loglevel = "warning"
 
 
 def on_starting(server):
+    server.log.error_log.addFilter(MaskingFilter())  # addresses stand in what it says
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 

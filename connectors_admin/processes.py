@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-import subprocess
+import subprocess  # nosec B404
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -122,7 +122,7 @@ class Supervisor:
         """A new process; the descriptor can be read once that is ready."""
         ready, writer = os.pipe()
         child.started = time.monotonic()
-        child.process = subprocess.Popen(
+        child.process = subprocess.Popen(  # our own programs, without a shell  # nosec B603
             child.command,
             env=os.environ | {PIPE_VARIABLE: str(self._reader), READY_VARIABLE: str(writer)},
             pass_fds=[self._reader, writer, *child.inherits],

@@ -53,6 +53,7 @@ TRUST_FORWARDED_HEADERS = switch("TRUST_FORWARDED_HEADERS")
 if TRUST_FORWARDED_HEADERS:
     USE_X_FORWARDED_HOST = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+TRUSTED_PROXIES = int(number("TRUSTED_PROXIES", 1, minimum=1))  # one behind the other
 
 # What `serve --tls` shows to clients; it tells its children, nobody else sets this.
 SERVED_CERTIFICATE = os.environ.get("SERVED_CERTIFICATE", "")
@@ -120,6 +121,10 @@ if not SECRET_KEY:
         )
     SECRET_KEY = generated_secret(private_folder(DATA_DIR) / "secret_key", get_random_secret_key)
 
+# What an earlier SECRET_KEY signed and sealed stays good while it is named here. Spaces divide
+# several: a key may hold any other character.
+SECRET_KEY_FALLBACKS = secret("SECRET_KEY_FALLBACKS").split()
+
 # Tokens -----------------------------------------------------------------------------------------
 
 TOKEN_AUDIENCE = os.environ.get("TOKEN_AUDIENCE", "api://connectors-admin")
@@ -128,6 +133,7 @@ TOKEN_AUDIENCE = os.environ.get("TOKEN_AUDIENCE", "api://connectors-admin")
 TOKEN_ISSUER = os.environ.get("TOKEN_ISSUER", "").rstrip("/") or PUBLIC_URL
 TOKEN_LIFETIME = int(number("TOKEN_LIFETIME", 3600, minimum=60))  # seconds
 TOKEN_DELEGATED_USE = switch("TOKEN_DELEGATED_USE")
+ROTATE_SIGNING_KEY_DAYS = number("ROTATE_SIGNING_KEY_DAYS", 0)  # 0: by command only
 
 # Tokens of a real issuer are accepted as well when all three are set; operations.checks looks.
 FOREIGN_ISSUER = os.environ.get("FOREIGN_ISSUER", "").strip()
@@ -184,14 +190,15 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "operations.middleware.RequestIdMiddleware",
+    "operations.middleware.BrowserHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "operations.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.api.paths.GraphPathMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "operations.dashboard.sessions.SessionAgeMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "operations.dashboard.preferences.TimeZoneMiddleware",
@@ -250,27 +257,38 @@ _https = _public.scheme == "https"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = switch("SECURE_COOKIES", _https)
 if SESSION_COOKIE_SECURE:
     # Names of their own: over http a browser takes no cookie under the name of a secure one, and
-    # whoever served with TLS yesterday and without it today could not sign in.
-    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Secure-sessionid", "__Secure-csrftoken"
+    # whoever served with TLS yesterday and without it today could not sign in. Under __Host- it
+    # takes none that a neighbouring domain has set, but only for the whole host.
+    _prefix = "__Secure-" if _public.path else "__Host-"
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_prefix}sessionid", f"{_prefix}csrftoken"
 SECURE_SSL_REDIRECT = switch("SECURE_SSL_REDIRECT")
 # Not for this machine's own names: a browser would want https from everything else on localhost.
 _hsts = _https and _public.hostname not in ("localhost", "127.0.0.1", "::1")
 SECURE_HSTS_SECONDS = int(number("SECURE_HSTS_SECONDS", 31_536_000 if _hsts else 0))
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = switch("SECURE_HSTS_SUBDOMAINS")
-SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = SUB_PATH or "/"  # a host may have other services
+SESSION_IDLE = number("SESSION_IDLE", 8 * 3600, minimum=60)  # seconds without doing anything
+SESSION_LIFETIME = number("SESSION_LIFETIME", 24 * 3600, minimum=60)  # seconds at most
+SESSION_COOKIE_AGE = int(SESSION_LIFETIME)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
 # What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
 DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
+DATA_UPLOAD_MAX_NUMBER_FILES = 0  # no page takes one, and they would be written to the disk
 
 # Logging ----------------------------------------------------------------------------------------
 
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "operations.middleware.RequestIdFilter"}},
+    "filters": {
+        "request_id": {"()": "operations.middleware.RequestIdFilter"},
+        "masking": {"()": "operations.masking.MaskingFilter"},
+    },
     "formatters": {
         "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
     },
@@ -278,7 +296,7 @@ LOGGING = {
         "console": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["request_id"],
+            "filters": ["request_id", "masking"],
         }
     },
     "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING").upper()},

@@ -31,6 +31,7 @@ from operations.checks import LOOPBACK
 from operations.models import (
     ConnectionOperation,
     ExternalConnection,
+    FailedSignIn,
     Retention,
     SigningKey,
     WorkerHeartbeat,
@@ -51,6 +52,10 @@ SILENCE_NOTED = timedelta(hours=1)
 CLOCK_TOLERANCE = timedelta(seconds=2)
 #: So long before its end a certificate is worth a warning.
 CERTIFICATE_NOTED = timedelta(days=14)
+#: A signing key of this age is worth a warning; with ROTATE_SIGNING_KEY_DAYS, one that is so much
+#: older than that.
+KEY_AGE_NOTED = timedelta(days=365)
+ROTATION_NOTED = timedelta(days=2)
 #: Stuck operations are counted no further.
 COUNTED = 1000
 #: Names that one check lists.
@@ -346,13 +351,79 @@ def catalogue(now: datetime) -> Iterator[Check]:
 
 
 def keys(now: datetime) -> Iterator[Check]:
-    """The key that signs bearer tokens."""
-    made = SigningKey.objects.filter(retired_at=None).order_by("-created_at")
-    newest = made.values_list("created_at", flat=True).first()
-    sentence = _("The newest signs the bearer tokens.")
-    if newest is None:
-        sentence = _("None yet: it is made with the first bearer token.")
-    yield Check(State.OK, sentence, since=newest)
+    """The key that signs bearer tokens, how old it is, and earlier ones that still count."""
+    rows = list(SigningKey.objects.verifying(now)[:NAMED])
+    good = [row for row in rows if row.private_pem]
+    if len(good) < len(rows):
+        yield Check(
+            State.FAILING,
+            _("A key cannot be opened: it was sealed by another SECRET_KEY."),
+            _(
+                "Name the earlier one in SECRET_KEY_FALLBACKS. If it is lost, run python manage.py "
+                "rotate_signing_key --now: clients get new tokens."
+            ),
+            details=[Detail(row.kid, State.FAILING) for row in rows if not row.private_pem],
+        )
+    if not good:
+        yield Check(State.OK, _("None yet: it is made with the first bearer token."))
+        return
+    newest, *earlier = good
+    days = (now - newest.created_at).days
+    details = [
+        Detail(row.kid, State.OK, _("an earlier one, its tokens are still good"), row.created_at)
+        for row in earlier
+    ]
+    longest = timedelta(days=settings.ROTATE_SIGNING_KEY_DAYS) + ROTATION_NOTED
+    if not settings.ROTATE_SIGNING_KEY_DAYS:
+        longest = KEY_AGE_NOTED
+    if now - newest.created_at > longest:
+        sentence = ngettext(
+            "The one that signs the bearer tokens is %(n)s day old.",
+            "The one that signs the bearer tokens is %(n)s days old.",
+            days,
+        ) % {"n": days}
+        advice = _(
+            "Run python manage.py rotate_signing_key: tokens that are out stay good until they "
+            "run out. With ROTATE_SIGNING_KEY_DAYS a worker does it."
+        )
+        yield Check(State.WARNING, sentence, advice, newest.created_at, details)
+    else:
+        sentence = _("The newest signs the bearer tokens.")
+        yield Check(State.OK, sentence, since=newest.created_at, details=details)
+
+
+def sign_ins(now: datetime) -> Iterator[Check]:
+    """Who failed to sign in so often that it must wait."""
+    rows = list(FailedSignIn.objects.held_off(now)[: NAMED + 1])
+    if not rows:
+        yield Check(State.OK, _("Nobody is held off."))
+        return
+    details = [
+        Detail(_held_off(row), State.WARNING, _failures(row.failures), row.failed_at)
+        for row in rows[:NAMED]
+    ]
+    yield Check(
+        State.WARNING,
+        _("Held off for failing too often:"),
+        _("See whether a program has an old secret, or whether somebody guesses."),
+        details=details,
+    )
+
+
+def _held_off(row: FailedSignIn) -> str:
+    words = {
+        "account": row.account or _("an account that does not exist"),
+        "address": row.address or _("an unknown address"),
+    }
+    if row.kind == "address":
+        return words["address"]
+    if row.kind == "account":
+        return words["account"]
+    return _("%(account)s from %(address)s") % words
+
+
+def _failures(number: int) -> str:
+    return ngettext("%(n)s failure, the last", "%(n)s failures, the last", number) % {"n": number}
 
 
 def certificate(now: datetime) -> Iterator[Check]:
@@ -402,5 +473,6 @@ CHECKS: dict[str, tuple[StrOrPromise, Callable[[datetime], Iterator[Check]]]] = 
     "settings": (gettext_lazy("Settings"), configuration),
     "catalogue": (gettext_lazy("Catalogue of causes"), catalogue),
     "keys": (gettext_lazy("Signing keys"), keys),
+    "sign_ins": (gettext_lazy("Signing in"), sign_ins),
     "certificate": (gettext_lazy("Certificate"), certificate),
 }

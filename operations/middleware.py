@@ -1,4 +1,4 @@
-"""What every request gets, page or API: an id that is logged and returned, and a content policy."""
+"""What every request gets, page or API: an id that is logged and returned, headers for browsers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
+from ipaddress import ip_address
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
@@ -34,6 +36,25 @@ def set_request_ids(request: HttpRequest, response: HttpResponse) -> None:
     """Tell the caller both ids."""
     response["request-id"] = request.request_id  # type: ignore[attr-defined]
     response["client-request-id"] = request.client_request_id  # type: ignore[attr-defined]
+
+
+def client_address(request: HttpRequest) -> str:
+    """Where the request came from, empty when nobody knows.
+
+    Proxies add to X-Forwarded-For what they see: of what our own have added the first is the
+    client. What stands before it anybody may have written, and without TRUST_FORWARDED_HEADERS all
+    of it.
+    """
+    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    addresses = [request.META.get("REMOTE_ADDR", "")]
+    if settings.TRUST_FORWARDED_HEADERS and len(forwarded) >= settings.TRUSTED_PROXIES:
+        addresses.insert(0, forwarded[-settings.TRUSTED_PROXIES].strip())
+    for text in addresses:
+        try:
+            return str(ip_address(text))[:45]
+        except ValueError:
+            continue
+    return ""
 
 
 class RequestIdMiddleware:
@@ -65,18 +86,34 @@ class RequestIdFilter(logging.Filter):
         return True
 
 
-class ContentSecurityPolicyMiddleware:
-    """Pages load nothing from elsewhere and run no inline script or style."""
+#: For a browser, on every answer that does not say otherwise itself.
+HEADERS = {
+    # pages load nothing from elsewhere, run no inline script or style, and stand in no frame
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(
+        f"{feature}=()"
+        for feature in "camera display-capture geolocation microphone payment usb".split()
+    ),
+    # neither a proxy nor the browser keeps what was shown; static files say how long they are good
+    "Cache-Control": "private, no-store",
+}
 
-    policy = (
-        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; "
-        "form-action 'self'; frame-ancestors 'none'"
-    )
+
+class BrowserHeadersMiddleware:
+    """Gives every answer HEADERS. The first of all, so that the other middlewares' own answers have
+    them too."""
 
     def __init__(self, get_response: GetResponse):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.setdefault("Content-Security-Policy", self.policy)
+        for name, value in HEADERS.items():
+            response.setdefault(name, value)
         return response

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from operations import provisioning
 from operations.errors import GraphError, InvalidRequest
+from operations.masking import mask, mask_json
 from operations.models import (
     Action,
     Actor,
@@ -67,8 +68,8 @@ def start(
     run = BulkRun(
         action=action,
         selection=selection.to_json(),
-        reason=reason,
-        error=error,
+        reason=mask(reason),
+        error=mask_json(error),
         actor_name=actor.name[:200],
         request_id=actor.request_id[:64],
         last_key=last_key,

@@ -11,12 +11,14 @@ import base64
 import hashlib
 import time
 import uuid
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Exists, OuterRef, Value
 from django.utils import timezone
 
@@ -29,14 +31,36 @@ from operations.errors import (
     InvalidAuthenticationToken,
     Lack,
 )
-from operations.models import Application, ApplicationSecret, Installation, SigningKey
+from operations.models import (
+    Action,
+    Actor,
+    Application,
+    ApplicationSecret,
+    Change,
+    Installation,
+    SigningKey,
+)
 
-#: Signing keys are looked up again after this many seconds, so a rotated one is noticed.
+#: Signing keys are looked up again after this many seconds, so a rotated one is noticed; for a
+#: token with a key that is not known already after this many.
 KEY_CACHE_SECONDS = 5.0
+UNKNOWN_KEY_SECONDS = 1.0
+#: What a clock may be wrong by, so long is a key good behind the end of its last token.
+CLOCK_LEEWAY = timedelta(minutes=1)
 
 # Parsing a PEM costs a hundred times what a signature costs, so the parsed keys are kept.
 _parsed: dict[str, rsa.RSAPrivateKey] = {}
-_keys: tuple[float, list[str]] = (0.0, [])
+
+
+class _Keys(NamedTuple):
+    """When they were read, the ids of those that verify, and of the one that signs."""
+
+    read_at: float = 0.0
+    verifying: tuple[str, ...] = ()
+    signing: str = ""
+
+
+_keys = _Keys()
 
 
 def tenant_id() -> str:
@@ -93,7 +117,7 @@ def verify_token(text: str) -> Caller:
     IssuerUnreachable; DelegatedUseNotApplicable for a token with ``scp``.
     """
     kid = bearer.key_id_of(text)
-    if kid in _active_kids():
+    if _is_ours(kid):
         claims = _our_claims(text, kid)
         application = _application_of(claims)
         if application is None:
@@ -117,7 +141,7 @@ def verify_token(text: str) -> Caller:
 def jwks() -> dict[str, Any]:
     """The public halves of the keys that verify (RFC 7517)."""
     keys = []
-    for kid in _active_kids():
+    for kid in _current_keys().verifying:
         numbers = _parsed[kid].public_key().public_numbers()
         keys.append(
             {
@@ -135,7 +159,50 @@ def jwks() -> dict[str, Any]:
 def forget_keys() -> None:
     """Look at the table again: after a rotation, and between tests."""
     global _keys
-    _keys = (0.0, [])
+    _keys = _Keys()
+
+
+def rotate_signing_key(
+    actor: Actor, *, at_once: bool = False, if_older_than: timedelta | None = None
+) -> tuple[str, datetime] | None:
+    """Make a key that signs from now on. Returns its id and until when the earlier ones verify.
+
+    That is until the last token that they signed has run out; ``at_once``, for a key that somebody
+    else may have, it is now. A key signs when every process has had the time to read it, unless
+    there is no other. None, and nothing changes, when the newest is younger than
+    ``if_older_than``.
+    """
+    if if_older_than and _signs_since(if_older_than):
+        return None
+    pem = new_private_pem()
+    with transaction.atomic():
+        Installation.current()
+        Installation.objects.select_for_update().get()  # of two that rotate, one comes second
+        now = timezone.now()
+        if if_older_than and _signs_since(if_older_than):
+            return None
+        earlier = SigningKey.objects.verifying(now).filter(retired_at=None)
+        lifetime = timedelta(seconds=settings.TOKEN_LIFETIME + 2 * KEY_CACHE_SECONDS)
+        until = now if at_once else now + lifetime + CLOCK_LEEWAY
+        retired = list(earlier.values_list("kid", flat=True))
+        SigningKey.objects.filter(kid__in=retired).update(retired_at=until)
+        if at_once:
+            SigningKey.objects.verifying(now).update(retired_at=now)
+        key = SigningKey.objects.create(kid=key_id(pem), private_pem=pem, created_at=now)
+        Change.record(
+            actor,
+            Action.SIGNING_KEY_ROTATED,
+            subject=f"Signing key {key.kid}",
+            before={"keys": retired},
+            after={"key": key.kid, "earlierKeysUntil": until.isoformat()},
+        )
+    forget_keys()
+    return key.kid, until
+
+
+def _signs_since(age: timedelta) -> bool:
+    """Whether a key was made within this time."""
+    return SigningKey.objects.filter(created_at__gt=timezone.now() - age, retired_at=None).exists()
 
 
 def _our_claims(text: str, kid: str) -> dict[str, Any]:
@@ -195,17 +262,17 @@ def _guid(claim: Any) -> uuid.UUID:
 
 
 def _signing_key() -> tuple[str, rsa.RSAPrivateKey]:
-    kids = _active_kids()
-    if not kids:
+    kid = _current_keys().signing
+    if not kid:
         pem = new_private_pem()
         SigningKey.objects.create(kid=key_id(pem), private_pem=pem)
         forget_keys()
-        kids = _active_kids()
-    return kids[0], _parsed[kids[0]]
+        kid = _current_keys().signing
+    return kid, _parsed[kid]
 
 
 def new_private_pem() -> str:
-    """A new RSA key of 2,048 bits, unencrypted: the database is what keeps it."""
+    """A new RSA key of 2,048 bits, unencrypted: it is sealed where it is kept."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return key.private_bytes(
         serialization.Encoding.PEM,
@@ -219,21 +286,33 @@ def key_id(pem: str) -> str:
     return hashlib.sha256(pem.encode()).hexdigest()[:32]
 
 
-def _active_kids() -> list[str]:
-    """Ids of the keys that verify, the newest first. Fills the cache of parsed keys."""
+def _is_ours(kid: str) -> bool:
+    """Whether a key verifies; looked up once more when it was made after the last look."""
+    if kid in _current_keys().verifying:
+        return True
+    if time.monotonic() - _keys.read_at > UNKNOWN_KEY_SECONDS:
+        forget_keys()
+    return kid in _current_keys().verifying
+
+
+def _current_keys() -> _Keys:
+    """The keys that count, the newest first, from the cache if it is young enough."""
     global _keys
-    fetched, kids = _keys
-    if not kids or time.monotonic() - fetched > KEY_CACHE_SECONDS:
-        rows = SigningKey.objects.filter(retired_at=None).order_by("-created_at", "kid")
-        kids = []
+    if not _keys.verifying or time.monotonic() - _keys.read_at > KEY_CACHE_SECONDS:
+        now = timezone.now()
+        rows = [row for row in SigningKey.objects.verifying(now) if row.private_pem]
         for row in rows:
             if row.kid not in _parsed:
                 key = serialization.load_pem_private_key(row.private_pem.encode(), password=None)
                 assert isinstance(key, rsa.RSAPrivateKey)
                 _parsed[row.kid] = key
-            kids.append(row.kid)
-        _keys = (time.monotonic(), kids)
-    return kids
+        known_to_all = now - timedelta(seconds=KEY_CACHE_SECONDS)
+        signing = [row.kid for row in rows if row.created_at <= known_to_all] or [
+            row.kid for row in rows if row.retired_at is None
+        ]
+        kids = tuple(row.kid for row in rows)
+        _keys = _Keys(time.monotonic(), kids, signing[0] if signing else "")
+    return _keys
 
 
 def _base64url(number: int) -> str:

@@ -125,19 +125,23 @@ def test_the_last_use_of_the_secret_is_noted(client, application, path):
 
 
 @pytest.mark.parametrize(
-    ("trusts", "forwarded", "noted"),
+    ("proxies", "forwarded", "noted"),
     [
-        (False, "203.0.113.7", "192.0.2.1"),
-        (True, "203.0.113.7, 10.0.0.1", "203.0.113.7"),
-        (True, "2001:DB8::7", "2001:db8::7"),
-        (True, "unknown", "192.0.2.1"),
-        (True, "", "192.0.2.1"),
+        (0, "203.0.113.7", "192.0.2.1"),
+        (1, "203.0.113.7", "203.0.113.7"),
+        (1, "198.51.100.9, 203.0.113.7", "203.0.113.7"),  # what the caller wrote comes first
+        (2, "198.51.100.9, 203.0.113.7, 10.0.0.1", "203.0.113.7"),
+        (2, "203.0.113.7", "192.0.2.1"),
+        (1, "2001:DB8::7", "2001:db8::7"),
+        (1, "unknown", "192.0.2.1"),
+        (1, "", "192.0.2.1"),
     ],
 )
 def test_where_a_secret_was_used_from(
-    client, application, path, settings, trusts, forwarded, noted
+    client, application, path, settings, proxies, forwarded, noted
 ):
-    settings.TRUST_FORWARDED_HEADERS = trusts
+    settings.TRUST_FORWARDED_HEADERS = bool(proxies)
+    settings.TRUSTED_PROXIES = proxies
     headers = {"X-Forwarded-For": forwarded}
     client.post(path, form(application), headers=headers, REMOTE_ADDR="192.0.2.1")
     assert application.secrets.get().last_used_address == noted

@@ -466,7 +466,7 @@ def test_a_request_id_that_is_no_identifier_is_not_echoed(graph, theirs):
 def test_every_answer_says_its_odata_version_and_is_not_kept(graph, connection):
     for response in every_kind_of_answer(graph):
         assert response["OData-Version"] == "4.0"
-        assert response["Cache-Control"] == "no-cache"
+        assert response["Cache-Control"] == "private, no-store"
 
 
 def test_metadata_none_drops_the_context_and_keeps_the_rest(graph, connection):

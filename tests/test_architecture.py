@@ -34,6 +34,7 @@ PURE = {
     "schema_diff",
     "url_pattern",
     "readiness",
+    "masking",
 }
 DOMAIN = PURE | {
     "models",
@@ -66,6 +67,7 @@ ARROWS = {
     "public_error": {"errors"},
     "url_pattern": set(),
     "readiness": set(),
+    "masking": set(),
     "schema_diff": {"schema_rules"},
     "connection_rules": {"errors", "url_pattern"},
     "models": PURE - {"odata"},

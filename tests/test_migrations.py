@@ -125,3 +125,64 @@ def test_a_version_does_not_start_on_the_database_of_a_newer_one(command):
 
     assert str(refusal.value).startswith("The database was made by a newer version than this one (")
     assert "does not know 9999_later. Run the newer version, or restore" in str(refusal.value)
+def test_keys_are_sealed_and_secrets_in_what_was_kept_are_masked(migrate):
+    old = migrate("0008_sign_ins_and_signing_keys")
+    said = "Refused: client_secret=hunter2."
+    contoso = old.get_model("operations", "ExternalConnection").objects.create(
+        graph_id="contosohr", name="Contoso HR"
+    )
+    operations = old.get_model("operations", "ConnectionOperation").objects
+    failure = {"connection": contoso, "kind": "reported", "status": 3, "finished_at": FAILED_AT}
+    operations.create(
+        **failure,
+        graph_id="one",
+        fingerprint="f",
+        error_message=said,
+        error_inner={"password": "hunter2", "n": [said]},
+        triage_note=said,
+    )
+    operations.create(**failure, graph_id="two", error_message="No answer.", error_details=[])
+    error = {"message": said}
+    old.get_model("operations", "ErrorGroup").objects.create(
+        fingerprint="f", pattern=said, count=1, first_seen=FAILED_AT, last_seen=FAILED_AT
+    )
+    old.get_model("operations", "OutcomeRule").objects.create(error=error)
+    who = {"channel": "api", "actor_kind": "application", "actor_name": "x"}
+    old.get_model("operations", "Change").objects.create(
+        **who, action="operation.failed", note=said, before=None, after={"error": error}
+    )
+    keys = old.get_model("operations", "SigningKey").objects
+    keys.create(kid="k")
+    plain = "-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n"
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE operations_signingkey SET private_pem = %s", [plain])
+    updated = set(operations.values_list("graph_id", "changed_at"))
+
+    new = migrate("0009_seal_and_mask")
+
+    masked = "Refused: client_secret=***."
+    rows = new.get_model("operations", "ConnectionOperation").objects
+    one = rows.get(graph_id="one")
+    assert (one.error_message, one.triage_note, one.fingerprint) == (masked, masked, "f")
+    assert one.error_inner == {"password": "***", "n": [masked]}
+    assert (one.error_code, one.error_details) == (None, None)
+    two = rows.get(graph_id="two")
+    assert (two.error_message, two.error_details) == ("No answer.", [])
+    assert set(rows.values_list("graph_id", "changed_at")) == updated, "tags stay"
+    assert new.get_model("operations", "ErrorGroup").objects.get().pattern == masked
+    assert new.get_model("operations", "OutcomeRule").objects.get().error == {"message": masked}
+    change = new.get_model("operations", "Change").objects.get()
+    assert (change.note, change.before) == (masked, None)
+    assert change.after == {"error": {"message": masked}}
+    assert new.get_model("operations", "SigningKey").objects.get().private_pem == plain
+    assert _stored_key() != plain
+
+    migrate("0008_sign_ins_and_signing_keys")
+
+    assert _stored_key() == plain, "an earlier version can read it"
+
+
+def _stored_key():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT private_pem FROM operations_signingkey")
+        return cursor.fetchone()[0]

@@ -127,7 +127,7 @@ def test_cookies_are_secure_and_localhost_gets_no_hsts(serving, call):
     page = urllib.request.urlopen(f"{serving.address}/sign-in/", timeout=20, context=context)
     with page:
         cookie = page.headers["Set-Cookie"]
-    assert cookie.startswith("__Secure-csrftoken=") and "; Secure" in cookie
+    assert cookie.startswith("__Host-csrftoken=") and "; Secure" in cookie
     assert page.headers["Strict-Transport-Security"] is None
 
 

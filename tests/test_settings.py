@@ -270,9 +270,10 @@ def test_this_machine_gets_no_hsts(tmp_path, host):
 
 def test_secure_cookies_have_names_of_their_own(tmp_path):
     names = "s.SESSION_COOKIE_NAME, s.CSRF_COOKIE_NAME"
-    assert shown(tmp_path, names, SECURE_COOKIES="true") == (
-        "__Secure-sessionid __Secure-csrftoken"
-    )
+    assert shown(tmp_path, names, SECURE_COOKIES="true") == "__Host-sessionid __Host-csrftoken"
+    # a cookie of the whole host would reach its other applications
+    below_a_path = shown(tmp_path, names, PUBLIC_URL="https://c.example/graph")
+    assert below_a_path == "__Secure-sessionid __Secure-csrftoken"
 
 
 def test_forwarded_headers_are_trusted_only_when_told(tmp_path):

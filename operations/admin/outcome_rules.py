@@ -12,6 +12,7 @@ from operations.admin.fields import PublicErrorField
 from operations.admin.filters import UsedUpFilter
 from operations.admin.guard import DomainAdmin, DomainForm
 from operations.errors import ItemNotFound
+from operations.masking import mask_json
 from operations.models import Action, Actor, Change, OutcomeRule
 
 
@@ -25,6 +26,7 @@ class OutcomeRuleForm(DomainForm):
 
     def apply(self) -> OutcomeRule:
         values = {name: self.cleaned_data[name] for name in ("connection", "remaining", "error")}
+        values["error"] = mask_json(values["error"])
         if not self.instance.pk:
             rule = OutcomeRule(**values)
             before = None

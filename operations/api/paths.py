@@ -105,7 +105,6 @@ def set_graph_headers(response: HttpResponse) -> None:
     """What every answer below a version root carries (graph-contract 4.3)."""
     response["OData-Version"] = "4.0"
     response["x-ms-ags-diagnostic"] = DIAGNOSTIC
-    response.setdefault("Cache-Control", "no-cache")
     response.setdefault("Vary", "Accept, Prefer")
 
 

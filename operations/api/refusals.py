@@ -19,6 +19,7 @@ from django.http import HttpRequest
 
 from operations import bearer
 from operations.errors import GraphError, Lack
+from operations.masking import mask
 from operations.models import Refusal
 
 #: Refusals that one process keeps in a second; the log has a line for each.
@@ -123,8 +124,8 @@ def _texts(values: Iterable[Any]) -> list[str]:
 
 
 def _plain(value: Any, length: int = TEXT) -> str:
-    """As text that both databases can hold."""
-    text = str(value)[:length].replace("\0", "\ufffd")
+    """As text that both databases can hold, without secrets."""
+    text = mask(str(value))[:length].replace("\0", "\ufffd")
     return text.encode("utf-8", "replace").decode()
 
 

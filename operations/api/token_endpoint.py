@@ -8,10 +8,8 @@ from __future__ import annotations
 import base64
 import binascii
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from uuid import UUID
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -20,8 +18,11 @@ from operations import tokens
 from operations.api.paths import base_url
 from operations.api.refusals import keep
 from operations.errors import Lack
-from operations.models import Application, ApplicationSecret
+from operations.middleware import client_address
+from operations.models import Application, ApplicationSecret, FailedSignIn
 
+#: What somebody lacks who may be guessing.
+GUESSES = (Lack.APPLICATION, Lack.RIGHT_SECRET, Lack.KEPT_SECRET)
 #: A tenant may be named by its GUID or by one of these, as Entra's own words are.
 TENANT_NAMES = ("common", "organizations", "connectors-admin")
 
@@ -37,8 +38,10 @@ class OAuthError(Exception):
         description: str,
         status: int = 400,
         lack: Lack = Lack.REQUEST,
+        retry_after: int = 0,
     ):
         super().__init__(description)
+        self.retry_after = retry_after
         self.error = error
         self.number = number
         self.status = status
@@ -57,11 +60,14 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
         application, secret = _client(request.POST, client_id, secret_text)
         text, lifetime = tokens.issue_token(application, secret)
     except OAuthError as refusal:
-        if refusal.status != 405:
+        if refusal.lack in GUESSES:
+            refusal = _held_off(request, client_id) or refusal
+        if refusal.status not in (405, 429):
             _keep(refusal, request, client_id)
         return _refuse(refusal, request)
+    FailedSignIn.objects.succeeded(client_id, client_address(request))
     ApplicationSecret.objects.filter(pk=secret.pk).update(
-        last_used_at=timezone.now(), last_used_address=_address(request)
+        last_used_at=timezone.now(), last_used_address=client_address(request)
     )
     seconds = lifetime - 1
     return _uncached(
@@ -183,6 +189,26 @@ def _client(
     return application, secret
 
 
+def _held_off(request: HttpRequest, client_id: str) -> OAuthError | None:
+    """The refusal of one who guesses too often, None while it is not.
+
+    A right secret gets its token all the same: it cannot be guessed, and client ids are no secret,
+    so that else anybody could keep a connector out.
+    """
+    wait = FailedSignIn.objects.attempt(
+        client_id, client_address(request), name=client_id if _application(client_id) else ""
+    )
+    if not wait:
+        return None
+    return OAuthError(
+        "temporarily_unavailable",
+        90055,
+        f"Too many requests with a wrong client id or secret. Try again in {wait} seconds.",
+        429,
+        retry_after=wait,
+    )
+
+
 def _credentials(request: HttpRequest) -> tuple[str, str]:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
@@ -206,18 +232,6 @@ def _application(client_id: str) -> Application | None:
     if not _is_guid(client_id):
         return None
     return Application.objects.filter(app_id=UUID(client_id)).first()
-
-
-def _address(request: HttpRequest) -> str:
-    """Where the request came from: the proxy's word for it only when proxies are trusted."""
-    forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").partition(",")[0].strip()
-    addresses = [forwarded] if settings.TRUST_FORWARDED_HEADERS else []
-    for text in [*addresses, request.META.get("REMOTE_ADDR", "")]:
-        try:
-            return str(ip_address(text))[:45]
-        except ValueError:
-            continue
-    return ""
 
 
 def _keep(refusal: OAuthError, request: HttpRequest, client_id: str) -> None:
@@ -255,6 +269,8 @@ def _refuse(refusal: OAuthError, request: HttpRequest) -> HttpResponse:
     )
     if refusal.status == 401:
         response["WWW-Authenticate"] = 'Basic realm="connectors-admin"'
+    if refusal.retry_after:
+        response["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 405:
         response["Allow"] = "POST" if "POST" in str(refusal) else "GET"
     return _uncached(response)

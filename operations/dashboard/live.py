@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.cache import get_conditional_response, patch_cache_control
+from django.utils.cache import get_conditional_response
 
 from operations.dashboard.filters import PAGE_SIZES
 
@@ -53,6 +53,5 @@ def live_page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpR
     full = HttpResponse(text)
     full["ETag"] = etag
     answer = get_conditional_response(request, etag=etag, response=full) or full
-    patch_cache_control(answer, private=True, no_cache=True)
     answer["Data-Time"] = data_time()
     return answer

@@ -6,6 +6,7 @@ from operations.models.change import Action, Actor, ActorKind, Change, Channel
 from operations.models.connection import AuthorizedApp, ExternalConnection
 from operations.models.enums import ConnectionState, ContentCategory, GraphEnum, OperationStatus
 from operations.models.error_group import ErrorGroup
+from operations.models.failed_sign_in import FailedSignIn
 from operations.models.heartbeat import WorkerHeartbeat
 from operations.models.installation import Installation, SigningKey
 from operations.models.moves import KEEP, Kind, Triage
@@ -36,6 +37,7 @@ __all__ = [
     "ContentCategory",
     "ErrorGroup",
     "ExternalConnection",
+    "FailedSignIn",
     "GraphEnum",
     "Installation",
     "Kind",

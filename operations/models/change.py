@@ -10,6 +10,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
 
+from operations.masking import mask
+
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
     from operations.models.operation import ConnectionOperation
@@ -78,6 +80,7 @@ class Action(models.TextChoices):
     ERROR_REOPENED = "error.reopened", "Error opened again"
     ERROR_IGNORED = "error.ignored", "Error ignored for a time"
     ERROR_CAUSE_CHANGED = "error.causeChanged", "Cause of an error changed"
+    SIGNING_KEY_ROTATED = "signingKey.rotated", "Signing key rotated"
     RUN_STARTED = "run.started", "Action on many started"
     RUN_FINISHED = "run.finished", "Action on many finished"
     RETENTION_APPLIED = "retention.applied", "Old records removed"
@@ -177,7 +180,10 @@ class Change(models.Model):
         after: dict[str, Any] | None = None,
         note: str = "",
     ) -> Change:
-        """Append one record. Call it inside the transaction that makes the change."""
+        """Append one record. Call it inside the transaction that makes the change.
+
+        ``note`` is kept without secrets; ``before`` and ``after`` are as the row is.
+        """
         if operation is not None and connection is None:
             connection = operation.connection
         return cls.objects.create(
@@ -194,5 +200,5 @@ class Change(models.Model):
             subject=subject[:200],
             before=before,
             after=after,
-            note=note,
+            note=mask(note),
         )

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime, timedelta
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
+
+from operations.models.sealed import SealedTextField
+
+#: For so long after nothing it signed counts any more, a key is still listed.
+RETIRED_KEPT = timedelta(days=7)
 
 
 class Installation(models.Model):
@@ -35,13 +42,27 @@ class Installation(models.Model):
         cls.objects.update_or_create(id=1, defaults={"address": address})
 
 
+class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
+    def verifying(self, now: datetime) -> SigningKeyQuerySet:
+        """Those whose tokens count, the newest first."""
+        good = self.filter(Q(retired_at=None) | Q(retired_at__gt=now))
+        return good.order_by("-created_at", "kid")
+
+    def forget_old(self) -> int:
+        """Delete those that were retired long ago. Returns how many."""
+        return self.filter(retired_at__lte=timezone.now() - RETIRED_KEPT).delete()[0]
+
+
 class SigningKey(models.Model):
-    """An RSA key that signs bearer tokens. The newest signs; all that are not retired verify."""
+    """An RSA key that signs bearer tokens. The newest signs, until ``retired_at`` it verifies;
+    ``private_pem`` is empty when SECRET_KEY is not the one that it was sealed by."""
 
     kid = models.CharField(max_length=64, primary_key=True)
-    private_pem = models.TextField()
+    private_pem = SealedTextField()
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = SigningKeyQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]

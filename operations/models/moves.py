@@ -16,6 +16,7 @@ from django.db import models
 
 from operations.errors import InvalidRequest
 from operations.fingerprints import fingerprint
+from operations.masking import mask_json
 from operations.models.enums import OperationStatus
 
 TERMINAL = (OperationStatus.COMPLETED, OperationStatus.FAILED)
@@ -73,8 +74,9 @@ def same_json(one: Any, other: Any) -> bool:
 
 
 def error_columns(error: dict[str, Any] | None) -> dict[str, Any]:
-    """What a failure with this parsed publicError holds; the columns are None for no error."""
-    given = error or {}
+    """What a failure with this parsed publicError holds, without the secrets in it; the columns
+    are None for no error."""
+    given = mask_json(error or {})
     return {
         **{column: given.get(member) for member, column in ERROR_COLUMNS.items()},
         "fingerprint": fingerprint(given.get("code"), given.get("target"), given.get("message")),

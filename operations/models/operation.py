@@ -19,6 +19,7 @@ from operations.errors import (
     ItemNotFound,
     OperationInProgress,
 )
+from operations.masking import mask, mask_json
 from operations.models.change import Action, Actor, Change, Channel
 from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
@@ -329,6 +330,8 @@ class ConnectionOperation(models.Model):
     ) -> bool:
         old = OperationStatus(self.status)
         new = old if status is None else status
+        if error is not KEEP:
+            error = mask_json(error)  # as it is kept: what is sent again is the same
         if new == old and (error is KEEP or same_json(error, self.error)):
             return False
         given = None if error is KEEP else error
@@ -428,7 +431,7 @@ class ConnectionOperation(models.Model):
         with transaction.atomic():
             opened = type(self).objects.filter(pk=self.pk, triage=Triage.OPEN)
             updated = opened.update(
-                triage=Triage.ACKNOWLEDGED, triage_note=note, changed_at=timezone.now()
+                triage=Triage.ACKNOWLEDGED, triage_note=mask(note), changed_at=timezone.now()
             )
             if updated:
                 Change.record(

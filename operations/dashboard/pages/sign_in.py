@@ -2,12 +2,51 @@
 
 from __future__ import annotations
 
+import unicodedata
+
+from django import forms
+from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
 
 from operations.dashboard.forms import SignInForm
+from operations.dashboard.sessions import begin
+from operations.middleware import client_address
+from operations.models import FailedSignIn
 
 
 class SignInView(LoginView):
+    """A password is looked at when neither the account nor the address failed too often. An account
+    that is not there is counted and answered like one that is."""
+
     template_name = "dashboard/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
+        name = _name(request)
+        if name and request.POST.get("password"):
+            known = get_user_model().objects.filter(username=name).exists()
+            address = client_address(request)
+            wait = FailedSignIn.objects.attempt(name, address, name=name if known else "")
+            if wait:
+                return self._held_off(name, wait)
+        return super().post(request, *args, **kwargs)
+
+    def form_valid(self, form: forms.Form) -> HttpResponse:
+        FailedSignIn.objects.succeeded(_name(self.request), client_address(self.request))
+        response = super().form_valid(form)  # type: ignore[arg-type]
+        begin(self.request)
+        return response
+
+    def _held_off(self, name: str, wait: int) -> HttpResponse:
+        form = SignInForm(self.request, initial={"username": name})
+        context = self.get_context_data(form=form, wait=wait)
+        response = self.render_to_response(context, status=429)
+        response["Retry-After"] = str(wait)
+        return response
+
+
+def _name(request: HttpRequest) -> str:
+    """As the form cleans it, so that one account is not counted under several names."""
+    return unicodedata.normalize("NFKC", request.POST.get("username", "")).strip()[:150]

@@ -13,6 +13,8 @@ from django.utils.translation import ngettext
 
 #: Counts stop here, so that no page counts a million rows.
 COUNT_LIMIT = 10_000
+#: Around what Django made of a queryset.
+COLUMN = "(SELECT COUNT(*) FROM ({}) AS {})"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Count:
                 sql, values = capped.query.sql_with_params()
             except EmptyResultSet:
                 sql, values = "SELECT 1 WHERE 1 = 0", ()
-            columns.append(f"(SELECT COUNT(*) FROM ({sql}) AS {connection.ops.quote_name(name)})")
+            columns.append(COLUMN.format(sql, connection.ops.quote_name(name)))
             parameters += values
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {', '.join(columns)}", parameters)

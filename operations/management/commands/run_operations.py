@@ -10,17 +10,19 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import end_with_parent, tell_ready
-from operations import provisioning, retention, runs
+from operations import provisioning, retention, runs, tokens
 from operations.health_checks import newer_than_this
-from operations.models import Actor, Refusal, Replay, WorkerHeartbeat
+from operations.models import Actor, FailedSignIn, Refusal, Replay, SigningKey, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
 
@@ -51,6 +53,7 @@ class Worker:
         self.renew_at = 0.0
         self.tidy_at = 0.0
         self.beat_at = 0.0
+        self.rotate_at = 0.0
         self.purge_at = 0.0
         self.retain_at = 0.0
         self.last_run = 0  # key of the run that was worked on last
@@ -93,7 +96,7 @@ class Worker:
             self._finish_due()
             self._try(self._beat)
             self._renew()
-        steps = (self._tidy, self._purge, self._act, self._retain)
+        steps = (self._rotate_key, self._tidy, self._purge, self._act, self._retain)
         return any(self._try(step) for step in steps) or busy
 
     def _try(self, step: Callable[[], bool]) -> bool:
@@ -150,10 +153,30 @@ class Worker:
         if time.monotonic() < self.tidy_at:
             return False
         self.tidy_at = time.monotonic() + TIDY_EVERY  # also if it breaks
-        forgotten = Replay.objects.forget_old() + Refusal.objects.forget_old()
+        SessionStore.clear_expired()
+        forgotten = sum(
+            rows.forget_old()
+            for rows in (
+                Replay.objects,
+                Refusal.objects,
+                FailedSignIn.objects,
+                SigningKey.objects,
+            )
+        )
         if forgotten:
             self.tidy_at = 0.0
         return bool(forgotten)
+
+    def _rotate_key(self) -> bool:
+        """A new signing key, where a setting says how old one may become."""
+        if not settings.ROTATE_SIGNING_KEY_DAYS or time.monotonic() < self.rotate_at:
+            return False
+        self.rotate_at = time.monotonic() + TIDY_EVERY  # also if it breaks
+        age = timedelta(days=settings.ROTATE_SIGNING_KEY_DAYS)
+        made = tokens.rotate_signing_key(Actor.worker(self.name), if_older_than=age)
+        if made:
+            log.info("Made the signing key %s; earlier ones are good until %s.", *made)
+        return bool(made)
 
     def _purge(self) -> bool:
         """A step of what is being deleted."""

@@ -236,7 +236,11 @@ def _is_loopback(host: str) -> bool:
 
 
 def _shown(host: str) -> str:
-    return "localhost" if host in ("0.0.0.0", "::", "") else _bracketed(host)
+    try:
+        everywhere = not host or ipaddress.ip_address(host.strip("[]")).is_unspecified
+    except ValueError:
+        everywhere = False
+    return "localhost" if everywhere else _bracketed(host)
 
 
 def _bracketed(host: str) -> str:

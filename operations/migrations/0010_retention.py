@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('operations', '0007_roles'),
+        ('operations', '0009_seal_and_mask'),
     ]
 
     operations = [
