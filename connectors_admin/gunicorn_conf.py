@@ -4,7 +4,10 @@ import os
 import signal
 import ssl
 
+from connectors_admin.env import choice
 from connectors_admin.processes import end_with_parent
+from operations import metrics_folder
+from operations.logs import LEVELS
 
 wsgi_app = "connectors_admin.wsgi:application"
 worker_class = "connectors_admin.web_worker.GraphThreadWorker"
@@ -20,11 +23,22 @@ forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}  # type: ignore[var-annotated]
 control_socket_disable = True
-loglevel = "warning"
+loglevel = choice("LOG_LEVEL", LEVELS, "WARNING").lower()
+logger_class = "connectors_admin.web_log.WebLog"
+
+metrics_folder.make_folder()  # before anything is imported that counts
 
 
 def on_starting(server):
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
+
+
+def child_exit(server, worker):
+    metrics_folder.absorb(worker.pid)
+
+
+def on_exit(server):
+    metrics_folder.remove_folder()
 
 
 def ssl_context(config, default_factory):

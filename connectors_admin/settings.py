@@ -11,13 +11,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
 from connectors_admin.env import (
+    choice,
     generated_secret,
     number,
     private_file,
     private_folder,
     secret,
     switch,
+    time_zone,
 )
+from operations.logs import FORMATS, LEVELS
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -68,9 +71,7 @@ def _database() -> dict:
     if config["ENGINE"].endswith("sqlite3"):
         if config["NAME"] != ":memory:":
             config["NAME"] = str(BASE_DIR / config["NAME"])
-        synchronous = os.environ.get("SQLITE_SYNCHRONOUS", "NORMAL").upper()
-        if synchronous not in ("NORMAL", "FULL"):
-            raise ImproperlyConfigured("SQLITE_SYNCHRONOUS must be NORMAL or FULL.")
+        synchronous = choice("SQLITE_SYNCHRONOUS", ("NORMAL", "FULL"), "NORMAL")
         # IMMEDIATE: a transaction takes the write lock when it begins and waits for it, instead
         # of failing at once with "database is locked" when it turns from reading to writing.
         config["OPTIONS"] = {
@@ -156,7 +157,9 @@ INSTALLED_APPS = [
     "operations",
 ]
 MIDDLEWARE = [
+    "operations.monitoring.middleware.MonitoringMiddleware",
     "operations.middleware.RequestIdMiddleware",
+    "operations.middleware.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "operations.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -208,13 +211,19 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = ["connectors_admin.formats"]
-TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+TIME_ZONE = time_zone("TIME_ZONE", "UTC")
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True
 
 # How the Graph surface authenticates, negotiates and fails is said in operations.api.views.
 REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+
+# Monitoring -------------------------------------------------------------------------------------
+
+METRICS_TOKEN = secret("METRICS_TOKEN")
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 16 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN must have at least 16 characters, all of them ASCII.")
 
 # Browser and transport --------------------------------------------------------------------------
 
@@ -239,26 +248,19 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
 
 # Logging ----------------------------------------------------------------------------------------
 
+LOG_LEVEL = choice("LOG_LEVEL", LEVELS, "")
+LOG_FORMAT = choice("LOG_FORMAT", FORMATS, "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request_id": {"()": "operations.middleware.RequestIdFilter"}},
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING").upper()},
+    "formatters": {"log": {"()": "operations.logs.formatter", "name": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "log"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL or "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # a refusal is an answer, not an event: 4xx are for the access log
+        # a refusal is an answer, not an event: it has its line of operations.access
         "django.request": {"level": "ERROR"},
-        "operations": {"level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+        "operations": {"level": LOG_LEVEL or "INFO"},
     },
 }
 

@@ -27,20 +27,21 @@ class GraphThreadWorker(ThreadWorker):
         if not isinstance(exc, ParseException):
             super().handle_error(req, client, addr, exc)
             return
-        self.log.warning("Refused a request of %s: %s", (addr or ("?",))[0], exc)
+        request_id = str(uuid.uuid4())
+        whose = {"request_id": request_id}
+        self.log.warning("Refused a request of %s: %s", (addr or ("?",))[0], exc, extra=whose)
         try:
             client.settimeout(DRAIN_SECONDS)
-            client.sendall(self._refusal(exc))
+            client.sendall(self._refusal(exc, request_id))
             client.shutdown(socket.SHUT_WR)
             _drain(client)
         except OSError:
             self.log.debug("The client did not wait for its refusal.")
 
-    def _refusal(self, exc: ParseException) -> bytes:
+    def _refusal(self, exc: ParseException, request_id: str) -> bytes:
         error = UnreadableRequest(self._reason(exc))
         if isinstance(exc, LimitRequestHeaders):
             error.status = 431
-        request_id = str(uuid.uuid4())
         request = SimpleNamespace(request_id=request_id, client_request_id=request_id)
         response = answer(envelope(error, request), error.status)  # type: ignore[arg-type]
         lines = [

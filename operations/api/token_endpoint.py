@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from operations import tokens
+from operations import metrics, tokens
 from operations.api.paths import base_url
 from operations.api.refusals import keep
 from operations.errors import Lack
@@ -58,6 +58,7 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
         text, lifetime = tokens.issue_token(application, secret)
     except OAuthError as refusal:
         if refusal.status != 405:
+            metrics.count_sign_in_failure("client")
             _keep(refusal, request, client_id)
         return _refuse(refusal, request)
     ApplicationSecret.objects.filter(pk=secret.pk).update(

@@ -16,6 +16,7 @@ from operations.models.refusal import Refusal
 from operations.models.replay import Replay
 from operations.models.schema import Schema
 from operations.models.throttle import RequestCount
+from operations.models.worker_total import WorkerTotal
 
 __all__ = [
     "KEEP",
@@ -48,4 +49,5 @@ __all__ = [
     "SigningKey",
     "Triage",
     "WorkerHeartbeat",
+    "WorkerTotal",
 ]

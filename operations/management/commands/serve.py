@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import logging
 import os
 import secrets
 import shlex
@@ -25,6 +26,8 @@ from connectors_admin.processes import Child, Supervisor
 from connectors_admin.tls import Credentials, TlsError, credentials, is_host
 from operations import tokens
 from operations.models import Actor, Application, Installation
+
+log = logging.getLogger("operations.serve")
 
 OPERATOR = "operator"
 FIRST_APPLICATION = "First application"
@@ -85,7 +88,7 @@ class Command(BaseCommand):
         if not no_worker:
             manage = str(settings.BASE_DIR / "manage.py")
             children.append(Child("The worker", [python, manage, "run_operations"]))
-        code = Supervisor(children, self.stderr.write).run()
+        code = Supervisor(children, log.error).run()
         if code:
             raise SystemExit(code)
         self.stdout.write("Ended.")

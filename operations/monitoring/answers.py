@@ -1,0 +1,35 @@
+"""Answers for machines: text, never kept by anybody on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse
+
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def answer(
+    text: str | bytes,
+    status: int = 200,
+    *,
+    content_type: str = "text/plain; charset=utf-8",
+    headers: Mapping[str, str] = {},
+) -> HttpResponse:
+    fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return HttpResponse(
+        text, status=status, content_type=content_type, headers={**fixed, **headers}
+    )
+
+
+def reads(view: View) -> View:
+    """A view that is for GET and HEAD only."""
+
+    @wraps(view)
+    def checked(request: HttpRequest) -> HttpResponse:
+        if request.method not in ("GET", "HEAD"):
+            return answer("Only GET and HEAD.\n", 405, headers={"Allow": "GET, HEAD"})
+        return view(request)
+
+    return checked
