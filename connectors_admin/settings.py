@@ -157,6 +157,7 @@ INSTALLED_APPS = [
     "operations",
 ]
 MIDDLEWARE = [
+    "operations.middleware.HeadMiddleware",
     "operations.monitoring.middleware.MonitoringMiddleware",
     "operations.middleware.RequestIdMiddleware",
     "operations.middleware.AccessMiddleware",

@@ -129,5 +129,6 @@ def counted() -> list[Metric]:
     """What all processes of this web server have counted."""
     if folder() is None:
         return list(REGISTRY.collect())
+    ours = {family.name for family in REGISTRY.collect()}
     with locked(fcntl.LOCK_SH):
-        return list(MultiProcessCollector(None).collect())
+        return [family for family in MultiProcessCollector(None).collect() if family.name in ours]

@@ -123,6 +123,24 @@ def _template(route: str) -> str:
     return "/" + ROUTE_PARAMETER.sub(r"{\1}", route)
 
 
+class HeadMiddleware:
+    """The answer to HEAD has no body, but the length of the one that GET would get."""
+
+    def __init__(self, get_response: GetResponse):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method != "HEAD":
+            return response
+        if response.streaming:
+            response.streaming_content = ()  # type: ignore[attr-defined]
+        elif response.content:
+            response.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
+
+
 class ContentSecurityPolicyMiddleware:
     """Pages load nothing from elsewhere and run no inline script or style."""
 

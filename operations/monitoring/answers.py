@@ -17,10 +17,13 @@ def answer(
     content_type: str = "text/plain; charset=utf-8",
     headers: Mapping[str, str] = {},
 ) -> HttpResponse:
-    fixed = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    return HttpResponse(
-        text, status=status, content_type=content_type, headers={**fixed, **headers}
-    )
+    body = text.encode() if isinstance(text, str) else text
+    fixed = {
+        "Cache-Control": "no-store",
+        "Content-Length": str(len(body)),
+        "X-Content-Type-Options": "nosniff",
+    }
+    return HttpResponse(body, status=status, content_type=content_type, headers=fixed | {**headers})
 
 
 def reads(view: View) -> View:
