@@ -8,7 +8,7 @@ import re
 import sys
 import urllib.parse
 import urllib.request
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
@@ -20,15 +20,7 @@ from tests.test_probes import ask
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FORGED = "2026-01-01T00:00:00.000Z CRITICAL root [-] all is lost"
 #: What ends a line somewhere, turns the terminal or the reading direction.
-TRICKS = [
-    f"x\n{FORGED}",
-    f"x\r{FORGED}",
-    f"x\u2028{FORGED}",
-    f"x\x85{FORGED}",
-    "\x1b[2J",
-    "\u202e",
-    "\0",
-]
+TRICKS = [f"x{end}{FORGED}" for end in "\n\r\u2028\x85"] + ["\x1b[2J", "\u202e", "\0"]
 
 
 def record(message: str, *args: object, exception: Exception | None = None, **extra: object):
@@ -66,9 +58,8 @@ def test_both_forms_tell_the_same():
         "operation": "op 1",
     }
     assert MOMENT.fullmatch(document["time"])
-    assert (
-        abs((datetime.fromisoformat(document["time"]) - datetime.now().astimezone()).seconds) < 60
-    )
+    age = datetime.now(UTC) - datetime.fromisoformat(document["time"])
+    assert 0 <= age.total_seconds() < 60
     assert line[24:] == (
         " INFO operations.test [one] PATCH /x/1 route=/x/{id} status=202 duration_ms=1.5 "
         'application=a-b operation="op 1"'
@@ -153,7 +144,8 @@ def told(request, installation, tmp_path_factory):
         ask(address, "/static/operations/app.css")
         ask(address, "/nowhere/" + urllib.parse.quote(f"\n{FORGED}\x1b[31m"))
         ask(address, "/v1.0/connections/x%0d%0aforged/operations/%1b%5b31m")
-        wait_for(lambda: "v1.0/connections/x" in log.read_text())
+        for last in ("v1.0/connections/x", "operations.worker"):
+            wait_for(lambda last=last: last in log.read_text())
     yield request.param, log.read_text(), secrets
 
 
@@ -182,7 +174,7 @@ def test_a_request_has_one_line_and_a_file_none_but_for_debugging(told):
     [file] = [row for row in access if row["route"] == "static"]
     assert file["level"] == "DEBUG"
     assert {row["level"] for row in access if row is not file} == {"INFO"}
-    assert [row["status"] for row in access if row["route"] == "/sign-in/"] == [403]
+    assert [row["status"] for row in access if row["route"] == "/sign-in/"] == [200, 403]
 
 
 def test_what_strangers_wrote_stays_inside_its_line(told):

@@ -23,7 +23,12 @@ def answer(
         "Content-Length": str(len(body)),
         "X-Content-Type-Options": "nosniff",
     }
-    return HttpResponse(body, status=status, content_type=content_type, headers=fixed | {**headers})
+    response = HttpResponse(
+        body, status=status, content_type=content_type, headers=fixed | {**headers}
+    )
+    # Django would log each 503 of a probe as an error
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
 
 
 def reads(view: View) -> View:
