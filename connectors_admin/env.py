@@ -1,7 +1,9 @@
 """Reading settings from the environment: strict about switches and numbers, files for secrets."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -48,6 +50,30 @@ def days(name: str) -> float:
     if 0 < value < 1:
         raise ImproperlyConfigured(f"{name} must be at least 1 day, or 0 for ever, not {value:g}.")
     return value
+
+
+def choice(name: str, words: Sequence[str], default: str) -> str:
+    """One of several words, in any case of letters. Raises ImproperlyConfigured, naming them."""
+    text = os.environ.get(name, "").strip()
+    if not text:
+        return default
+    for word in words:
+        if word.lower() == text.lower():
+            return word
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(words)}, not {text!r}.")
+
+
+def time_zone(name: str, default: str) -> str:
+    """A name of the time zone database. Raises ImproperlyConfigured for one that is not in it."""
+    text = os.environ.get(name, "").strip() or default
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise ImproperlyConfigured(
+            f"{name} must be a name of the time zone database, such as UTC or Europe/Berlin, "
+            f"not {text!r}."
+        ) from None
+    return text
 
 
 def secret(name: str) -> str:

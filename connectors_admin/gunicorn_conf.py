@@ -7,7 +7,7 @@ import ssl
 from django.conf import settings
 
 from connectors_admin.processes import end_with_parent, tell_ready
-from operations.masking import MaskingFilter
+from operations import metrics_folder
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 
@@ -26,16 +26,26 @@ forwarder_headers = ""
 secure_scheme_headers = {}  # type: ignore[var-annotated]
 control_socket_disable = True
 sendfile = False  # what a client does not take at once is kept, see web_connections
-loglevel = "warning"
+loglevel = (settings.LOG_LEVEL or "WARNING").lower()
+logger_class = "connectors_admin.web_log.WebLog"
+
+metrics_folder.make_folder()  # before anything is imported that counts
 
 
 def on_starting(server):
-    server.log.error_log.addFilter(MaskingFilter())  # addresses stand in what it says
     end_with_parent(lambda: os.kill(os.getpid(), signal.SIGTERM))
 
 
 def post_worker_init(worker):
     tell_ready()
+
+
+def child_exit(server, worker):
+    metrics_folder.absorb(worker.pid)
+
+
+def on_exit(server):
+    metrics_folder.remove_folder()
 
 
 def ssl_context(config, default_factory):

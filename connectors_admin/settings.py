@@ -13,6 +13,7 @@ from django.core.management.utils import get_random_secret_key
 
 from connectors_admin.embedded import finish_restore
 from connectors_admin.env import (
+    choice,
     days,
     generated_secret,
     number,
@@ -20,7 +21,9 @@ from connectors_admin.env import (
     private_folder,
     secret,
     switch,
+    time_zone,
 )
+from operations.logs import FORMATS, LEVELS
 
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -82,10 +85,7 @@ def _database() -> dict:
     if config["ENGINE"].endswith("sqlite3"):
         if config["NAME"] != ":memory:":
             config["NAME"] = str(BASE_DIR / config["NAME"])
-            finish_restore(Path(config["NAME"]))
-        synchronous = os.environ.get("SQLITE_SYNCHRONOUS", "NORMAL").upper()
-        if synchronous not in ("NORMAL", "FULL"):
-            raise ImproperlyConfigured("SQLITE_SYNCHRONOUS must be NORMAL or FULL.")
+        synchronous = choice("SQLITE_SYNCHRONOUS", ("NORMAL", "FULL"), "NORMAL")
         # IMMEDIATE: a transaction takes the write lock when it begins and waits for it, instead
         # of failing at once with "database is locked" when it turns from reading to writing.
         config["OPTIONS"] = {
@@ -189,8 +189,11 @@ INSTALLED_APPS = [
     "operations",
 ]
 MIDDLEWARE = [
-    "operations.middleware.RequestIdMiddleware",
+    "operations.middleware.HeadMiddleware",
     "operations.middleware.BrowserHeadersMiddleware",
+    "operations.monitoring.middleware.MonitoringMiddleware",
+    "operations.middleware.RequestIdMiddleware",
+    "operations.middleware.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.api.paths.GraphPathMiddleware",
@@ -242,13 +245,19 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = True
 USE_TZ = True
 FORMAT_MODULE_PATH = ["connectors_admin.formats"]
-TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
+TIME_ZONE = time_zone("TIME_ZONE", "UTC")
 
 STATIC_URL = f"{SUB_PATH}/static/"
 WHITENOISE_USE_FINDERS = True
 
 # How the Graph surface authenticates, negotiates and fails is said in operations.api.views.
 REST_FRAMEWORK = {"UNAUTHENTICATED_USER": None, "UNAUTHENTICATED_TOKEN": None}
+
+# Monitoring -------------------------------------------------------------------------------------
+
+METRICS_TOKEN = secret("METRICS_TOKEN")
+if METRICS_TOKEN and (len(METRICS_TOKEN) < 16 or not METRICS_TOKEN.isascii()):
+    raise ImproperlyConfigured("METRICS_TOKEN must have at least 16 characters, all of them ASCII.")
 
 # Browser and transport --------------------------------------------------------------------------
 
@@ -282,29 +291,19 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 0  # no page takes one, and they would be written
 
 # Logging ----------------------------------------------------------------------------------------
 
+LOG_LEVEL = choice("LOG_LEVEL", LEVELS, "")
+LOG_FORMAT = choice("LOG_FORMAT", FORMATS, "line")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {
-        "request_id": {"()": "operations.middleware.RequestIdFilter"},
-        "masking": {"()": "operations.masking.MaskingFilter"},
-    },
-    "formatters": {
-        "line": {"format": "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"}
-    },
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["request_id", "masking"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": os.environ.get("LOG_LEVEL", "WARNING").upper()},
+    "formatters": {"log": {"()": "operations.logs.formatter", "name": LOG_FORMAT}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "log"}},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL or "WARNING"},
     "loggers": {
         "django": {"handlers": [], "propagate": True},
-        # a refusal is an answer, not an event: 4xx are for the access log
+        # a refusal is an answer, not an event: it has its line of operations.access
         "django.request": {"level": "ERROR"},
-        "operations": {"level": os.environ.get("LOG_LEVEL", "INFO").upper()},
+        "operations": {"level": LOG_LEVEL or "INFO"},
     },
 }
 

@@ -1,9 +1,10 @@
-"""Where everything is served. The Graph surface, its token endpoint, the admin, the pages."""
+"""Where everything is served. Probes, Graph surface, its token endpoint, the admin, the pages."""
 
 from django.contrib import admin
 from django.urls import include, path
 
 urlpatterns = [
+    path("", include("operations.monitoring.urls")),
     path("", include("operations.api.urls")),
     path("admin/", admin.site.urls),
     path("", include("operations.dashboard.urls")),

@@ -99,17 +99,20 @@ class Check:
 
 def report(now: datetime) -> list[Check]:
     """Every check. One that breaks is failing and says so; the others are not concerned."""
-    checks: list[Check] = []
-    for name, (title, check) in CHECKS.items():
-        try:
-            found = list(check(now))
-        except Exception:
-            log.exception("The check of %s broke.", name)
-            advice = _("The service log has the reason under the request id of this answer.")
-            sentence = _("This could not be looked at.")
-            found = [Check(State.FAILING, sentence, advice, is_broken=True)]
-        checks += [replace(each, name=name, title=str(title)) for each in found]
-    return checks
+    return [check for name in CHECKS for check in look(name, now)]
+
+
+def look(name: str, now: datetime) -> list[Check]:
+    """One check, which may find several things."""
+    title, check = CHECKS[name]
+    try:
+        found = list(check(now))
+    except Exception:
+        log.exception("The check of %s broke.", name)
+        advice = _("The service log has the reason under the request id of this answer.")
+        sentence = _("This could not be looked at.")
+        found = [Check(State.FAILING, sentence, advice, is_broken=True)]
+    return [replace(each, name=name, title=str(title)) for each in found]
 
 
 # The database -------------------------------------------------------------------------------------
@@ -251,13 +254,18 @@ def _holds(held: int) -> str:
     return ngettext("holds %(n)s operation", "holds %(n)s operations", held) % {"n": held}
 
 
-def queue(now: datetime) -> Iterator[Check]:
-    """What waits for a worker, and for how long."""
+def waiting_for_worker(now: datetime) -> tuple[int, datetime | None]:
+    """How many registrations wait for a worker, and since when the first of them does."""
     # what its worker lost has waited since the lease ended
     found = ConnectionOperation.objects.claimable(now).aggregate(
         waiting=Count("pk"), oldest=Min(Coalesce("lease_until", "run_after"))
     )
-    waiting, oldest = found["waiting"], found["oldest"]
+    return found["waiting"], found["oldest"]
+
+
+def queue(now: datetime) -> Iterator[Check]:
+    """What waits for a worker, and for how long."""
+    waiting, oldest = waiting_for_worker(now)
     is_slow = oldest is not None and oldest < now - LONGEST_WAIT
     sentence = _("Nothing waits for a worker.")
     if waiting:

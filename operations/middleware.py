@@ -1,21 +1,30 @@
-"""What every request gets, page or API: an id that is logged and returned, headers for browsers."""
+"""What every request gets, page or API: an id that is logged and returned, a line in the log, its
+place in the metrics, and a content policy."""
 
 from __future__ import annotations
 
 import logging
 import re
+import time
 import uuid
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextlib import AbstractContextManager
+from functools import cache
 from ipaddress import ip_address
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from operations import logs, metrics
+
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
 CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_current: ContextVar[str] = ContextVar("request_id", default="-")
+#: In the place of a route: files of the pages, and addresses that lead nowhere.
+STATIC, NOWHERE = "static", "none"
+ROUTE_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+access_log = logging.getLogger("operations.access")
 
 
 def assign_request_ids(request: HttpRequest, client_request_id: str) -> None:
@@ -57,6 +66,13 @@ def client_address(request: HttpRequest) -> str:
     return ""
 
 
+def logs_about(request: HttpRequest, **more: str) -> AbstractContextManager[None]:
+    """What is logged inside carries the ids of this request."""
+    client_request_id = request.own_client_request_id  # type: ignore[attr-defined]
+    ids = {"request_id": request.request_id}  # type: ignore[attr-defined]
+    return logs.about(**ids, client_request_id=client_request_id, **more)
+
+
 class RequestIdMiddleware:
     """Gives each request a ``request-id`` and echoes the caller's ``client-request-id``.
 
@@ -69,21 +85,80 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         assign_request_ids(request, request.headers.get("client-request-id", ""))
-        token = _current.set(request.request_id)  # type: ignore[attr-defined]
-        try:
+        with logs_about(request):
             response = self.get_response(request)
-        finally:
-            _current.reset(token)
         set_request_ids(request, response)
         return response
 
 
-class RequestIdFilter(logging.Filter):
-    """Puts the current request id into each log record."""
+class AccessMiddleware:
+    """One line in the log for each request, and its count and duration in the metrics."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = _current.get()
-        return True
+    def __init__(self, get_response: GetResponse):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        began = time.perf_counter()
+        response = self.get_response(request)
+        seconds = time.perf_counter() - began
+        metrics.count_request(request.method, route_of(request), response.status_code, seconds)
+        log_access(request, response, seconds)
+        return response
+
+
+def log_access(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
+    """The line of a request, or of a part of a batch. The path is logged without its query."""
+    route = route_of(request)
+    level = logging.DEBUG if route == STATIC else logging.INFO
+    if not access_log.isEnabledFor(level):
+        return
+    match = request.resolver_match
+    kwargs = match.kwargs if match else {}
+    # only who is known by now: to ask would cost a query
+    user = getattr(request, "_cached_user", None)
+    path = request.path_info[: logs.LONGEST]
+    facts = {
+        "method": request.method,
+        "route": route,
+        "status": response.status_code,
+        "duration_ms": round(seconds * 1000, 1),
+        "user": user.get_username() if user else None,
+    }
+    for name in ("connection", "operation"):
+        if identifier := kwargs.get(f"{name}_id"):
+            facts[name] = identifier
+    access_log.log(level, "%s %s %s", request.method, path, response.status_code, extra=facts)
+
+
+def route_of(request: HttpRequest) -> str:
+    """The pattern that the path matched, as ``connections/{connection_id}/``: never the path."""
+    if request.resolver_match:
+        return _template(request.resolver_match.route)
+    is_static = request.path.startswith(str(settings.STATIC_URL))
+    return STATIC if is_static else NOWHERE
+
+
+@cache
+def _template(route: str) -> str:
+    return "/" + ROUTE_PARAMETER.sub(r"{\1}", route)
+
+
+class HeadMiddleware:
+    """The answer to HEAD has no body, but the length of the one that GET would get."""
+
+    def __init__(self, get_response: GetResponse):
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.method != "HEAD":
+            return response
+        if response.streaming:
+            response.streaming_content = ()  # type: ignore[attr-defined]
+        elif response.content:
+            response.setdefault("Content-Length", str(len(response.content)))
+            response.content = b""
+        return response
 
 
 #: For a browser, on every answer that does not say otherwise itself.

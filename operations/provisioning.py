@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q, Value
+from django.db.models import F, Value
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -42,6 +42,7 @@ from operations.models import (
     OutcomeRule,
     Schema,
 )
+from operations.models.claim import Claim
 from operations.models.moves import outcome_columns
 from operations.models.operation_queryset import expectation
 from operations.models.outcome_count import count_outcome
@@ -221,24 +222,6 @@ def _enqueue(
 # Doing the work ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Claim:
-    """An operation that a worker holds: until its lease ends, under this attempt number."""
-
-    operation_key: int
-    attempt: int
-    worker: str
-    wait: float  # seconds until the registration has taken its time
-
-    def fence(self) -> Q:
-        return Q(
-            pk=self.operation_key,
-            worker=self.worker,
-            attempt=self.attempt,
-            status=OperationStatus.INPROGRESS,
-        )
-
-
 def claim(worker: str) -> Claim | None:
     """Take the operation that has waited longest: a queued one, or one whose worker fell silent.
 
@@ -260,7 +243,8 @@ def claim(worker: str) -> Claim | None:
                 return claimed
         if used_up:
             # in a transaction of its own: the end of an operation locks the connection first
-            _give_up(_claim_of(operation), Actor.worker(worker), lease_until=operation.lease_until)
+            by = Actor.worker(worker, operation.request_id)
+            _give_up(Claim.of(operation), by, lease_until=operation.lease_until)
 
 
 def renew(worker: str, held: Iterable[Claim]) -> int:
@@ -281,7 +265,7 @@ def finish(held: Claim) -> bool:
     Both in one transaction. Returns False when the operation is no longer ours: another worker
     took it over, an administrator failed it, or the connection is being deleted.
     """
-    actor = Actor.worker(held.worker)
+    actor = held.actor
     with transaction.atomic():
         # First the connection, then the operation: a deletion locks in this order too, and the
         # schema that is inserted below must find its connection alive.
@@ -305,7 +289,7 @@ def finish(held: Claim) -> bool:
 def fail_attempt(held: Claim, reason: str) -> None:
     """An attempt broke: back into the queue with a delay, or failed when it was the last one."""
     if held.attempt >= settings.OPERATION_ATTEMPTS:
-        _give_up(held, Actor.worker(held.worker))
+        _give_up(held, held.actor)
         return
     with transaction.atomic():
         operation = ConnectionOperation.objects.filter(held.fence()).first()
@@ -314,12 +298,7 @@ def fail_attempt(held: Claim, reason: str) -> None:
         ConnectionOperation.objects.filter(held.fence()).update(
             worker="", lease_until=None, run_after=_in(2**held.attempt), changed_at=Now()
         )
-        Change.record(
-            Actor.worker(held.worker),
-            Action.OPERATION_HANDED_BACK,
-            operation=operation,
-            note=reason,
-        )
+        Change.record(held.actor, Action.OPERATION_HANDED_BACK, operation=operation, note=reason)
 
 
 def hand_back(held: Claim) -> None:
@@ -330,9 +309,7 @@ def hand_back(held: Claim) -> None:
             worker="", lease_until=None, attempt=F("attempt") - 1, changed_at=Now()
         )
         if operation and returned:
-            Change.record(
-                Actor.worker(held.worker), Action.OPERATION_HANDED_BACK, operation=operation
-            )
+            Change.record(held.actor, Action.OPERATION_HANDED_BACK, operation=operation)
 
 
 def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
@@ -350,7 +327,7 @@ def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
     ):
         return None
     Change.record(
-        Actor.worker(worker),
+        Actor.worker(worker, operation.request_id),
         Action.OPERATION_TAKEN_OVER if taken_over else Action.OPERATION_STARTED,
         operation=operation,
         before={"worker": operation.worker} if taken_over else None,
@@ -358,12 +335,9 @@ def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
     )
     now: datetime = operation.database_now  # type: ignore[attr-defined]
     due = (operation.started_at or now) + timedelta(seconds=settings.OPERATION_DURATION)
-    return Claim(operation.pk, attempt, worker, max(0.0, (due - now).total_seconds()))
-
-
-def _claim_of(operation: ConnectionOperation) -> Claim:
-    """The claim that an operation is under now, or was last."""
-    return Claim(operation.pk, operation.attempt, operation.worker, 0)
+    wait = max(0.0, (due - now).total_seconds())
+    held = Claim.of(operation)
+    return replace(held, attempt=attempt, worker=worker, wait=wait, taken_over=taken_over)
 
 
 def _give_up(held: Claim, actor: Actor, **unless_changed: Any) -> None:

@@ -96,6 +96,33 @@ def start_worker(environment: dict[str, str]) -> subprocess.Popen:
     )
 
 
+@contextmanager
+def database_away(environment: dict[str, str]) -> Iterator[None]:
+    """While the block lasts nobody gets a new connection, and on PostgreSQL the old ones end."""
+    if settings.EMBEDDED_DATABASE:
+        file = Path(environment["DATA_DIR"], "connectors.sqlite3")
+        file.rename(file.with_suffix(".away"))
+        file.mkdir()
+        try:
+            yield
+        finally:
+            file.rmdir()
+            file.with_suffix(".away").rename(file)
+        return
+    import psycopg
+
+    server, _, name = environment["DATABASE_URL"].rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
     """The first true answer of ``what``; fails when there is none in time."""
     end = time.monotonic() + seconds
@@ -137,16 +164,20 @@ class Serving:
 
 
 @contextmanager
-def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
-    """``manage.py serve`` on a free port, answering; ended when the block ends."""
+def serve(
+    environment: dict[str, str], *arguments: str, log: Path | None = None
+) -> Iterator[Serving]:
+    """``manage.py serve`` on a free port, answering; ended when the block ends. ``log`` is the file
+    that gets what it and its children log."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    with open(log or os.devnull, "ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         lines = []
         assert process.stdout

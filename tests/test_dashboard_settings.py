@@ -114,3 +114,13 @@ def test_the_fragment_is_the_health_alone(viewer):
 
     assert "Database" in text
     assert "Limits in force" not in text and "csrfmiddlewaretoken" not in text
+
+
+def test_where_probes_and_metrics_are(viewer, settings):
+    text = page(viewer)
+    assert "/healthz, /readyz" in text
+    assert "/metrics" not in text and "METRICS_TOKEN" in text
+
+    settings.METRICS_TOKEN = "a-token-that-nobody-sees"
+    text = page(viewer)
+    assert "/metrics" in text and "a-token-that" not in text

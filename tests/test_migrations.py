@@ -125,6 +125,8 @@ def test_a_version_does_not_start_on_the_database_of_a_newer_one(command):
 
     assert str(refusal.value).startswith("The database was made by a newer version than this one (")
     assert "does not know 9999_later. Run the newer version, or restore" in str(refusal.value)
+
+
 def test_keys_are_sealed_and_secrets_in_what_was_kept_are_masked(migrate):
     old = migrate("0008_sign_ins_and_signing_keys")
     said = "Refused: client_secret=hunter2."

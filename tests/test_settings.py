@@ -202,7 +202,24 @@ def test_the_generated_secret_stays_the_same(tmp_path):
             "SECRET_KEY (or SECRET_KEY_FILE) must be set when DATABASE_URL is not SQLite",
         ),
         ({"SECRET_KEY_FILE": "/nowhere/key"}, "SECRET_KEY_FILE cannot be read"),
-        ({"SQLITE_SYNCHRONOUS": "OFF"}, "SQLITE_SYNCHRONOUS must be NORMAL or FULL."),
+        (
+            {"SQLITE_SYNCHRONOUS": "OFF"},
+            "SQLITE_SYNCHRONOUS must be one of NORMAL, FULL",
+        ),
+        ({"LOG_FORMAT": "xml"}, "LOG_FORMAT must be one of line, json, not 'xml'."),
+        (
+            {"LOG_LEVEL": "loud"},
+            "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR, CRITICAL, not 'loud'.",
+        ),
+        (
+            {"TIME_ZONE": "Europe/Atlantis"},
+            "TIME_ZONE must be a name of the time zone database, such as UTC or Europe/Berlin, not "
+            "'Europe/Atlantis'.",
+        ),
+        ({"TIME_ZONE": "Europe"}, "TIME_ZONE must be a name of the time zone database"),
+        ({"TIME_ZONE": "../passwd"}, "TIME_ZONE must be a name of the time zone database"),
+        ({"METRICS_TOKEN": "too-short"}, "METRICS_TOKEN must have at least 16 characters"),
+        ({"METRICS_TOKEN_FILE": "/nowhere/token"}, "METRICS_TOKEN_FILE cannot be read"),
         ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR /dev/null/data cannot be made"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",

@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
-from operations import tokens
+from operations import logs, tokens
 from operations.access import Caller
 from operations.api.paths import base_url
 from operations.errors import InvalidAuthenticationToken, Lack
@@ -23,10 +23,12 @@ class BearerAuthentication(BaseAuthentication):
         try:
             if scheme.lower() != "bearer":
                 raise InvalidAuthenticationToken("Access token is empty.", Lack.TOKEN)
-            return tokens.verify_token(text.strip()), None
+            caller = tokens.verify_token(text.strip())
         except InvalidAuthenticationToken as refusal:
             refusal.headers["WWW-Authenticate"] = self.authenticate_header(request)
             raise
+        logs.note(application=caller.app_id)
+        return caller, None
 
     def authenticate_header(self, request: Request) -> str:
         authority = f"{base_url(request._request)}/{tokens.tenant_id()}"

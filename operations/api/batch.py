@@ -10,6 +10,7 @@ import base64
 import io
 import json
 import logging
+import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -32,7 +33,7 @@ from operations.errors import (
     invalid,
     required,
 )
-from operations.middleware import assign_request_ids, set_request_ids
+from operations.middleware import assign_request_ids, log_access, logs_about, set_request_ids
 from operations.models import RequestCount
 
 MAX_PARTS = 20
@@ -68,13 +69,16 @@ class BatchViewSet(GraphViewSet):
     ) -> HttpResponse:
         """Whatever a part does, the batch goes on: earlier parts have been carried out."""
         inner = self._request_of(outer, part)
-        try:
-            response = self._respond(inner, part, statuses)
-        except GraphError as error:
-            response = refusal(error, inner)
-        except Exception:
-            log.exception("Part %s of a batch broke.", part["id"])
-            response = refusal(UnexpectedError(), inner)
+        began = time.perf_counter()
+        with logs_about(inner, batch_request_id=outer.request_id):  # type: ignore[attr-defined]
+            try:
+                response = self._respond(inner, part, statuses)
+            except GraphError as error:
+                response = refusal(error, inner)
+            except Exception:
+                log.exception("Part %s of a batch broke.", part["id"])
+                response = refusal(UnexpectedError(), inner)
+            log_access(inner, response, time.perf_counter() - began)
         set_request_ids(inner, response)
         set_graph_headers(response)
         return response
@@ -87,7 +91,7 @@ class BatchViewSet(GraphViewSet):
         inner.path_info = path
         inner.META["QUERY_STRING"] = quote(query, safe=QUERY_SAFE)
         try:
-            match = resolve(path)
+            inner.resolver_match = match = resolve(path)
         except Resolver404:
             raise UnknownSegment(path) from None
         return match.func(inner, *match.args, **match.kwargs)

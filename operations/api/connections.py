@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations import access, provisioning
+from operations import access, logs, provisioning
 from operations.api.answers import empty
 from operations.api.entity_types import BETA_CONNECTION, CONNECTION
 from operations.api.reading import read_connection_update, read_new_connection
@@ -40,6 +40,7 @@ class ConnectionViewSet(GraphViewSet):
 
         def register() -> tuple[HttpResponse, ExternalConnection]:
             connection = ExternalConnection.objects.register(self.actor, **values)
+            logs.note(connection=connection.graph_id)
             address = self.root.connection_url(connection.graph_id)
             answer = self._written(connection, status=201, headers={"Location": address})
             return answer, connection

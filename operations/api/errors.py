@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
 
+from operations import metrics
 from operations.api.answers import answer, envelope
 from operations.api.refusals import keep_refusal
 from operations.errors import (
@@ -26,6 +27,7 @@ def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
     """The whole answer for an error; the log gets a line under the same request id, and what was
     not let in is kept."""
     log.info("%s %a: %s %s: %a", request.method, request.path, error.status, error.code, str(error))
+    metrics.count_refusal(error.status, error.inner_code or error.code)
     if error.status in (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN):
         keep_refusal(error, request)
     return answer(envelope(error, request), error.status, headers=error.headers)

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from operations import logs
 from operations.api.answers import empty
 from operations.api.entity_types import OPERATION
 from operations.api.reading import read_new_operation, read_operation_update
@@ -62,6 +63,7 @@ class OperationViewSet(GraphViewSet):
 
         def report() -> tuple[HttpResponse, ConnectionOperation]:
             operation = ConnectionOperation.objects.report(connection, self.actor, **values)
+            logs.note(operation=operation.graph_id)
             address = self.root.operation_url(connection, operation.graph_id)
             answer = self._written(operation, status=201, headers={"Location": address})
             return answer, operation

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations import provisioning
+from operations import logs, provisioning
 from operations.api.answers import empty
 from operations.api.entity_types import SCHEMA
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
@@ -42,6 +42,7 @@ class SchemaViewSet(GraphViewSet):
         operation = provisioning.request_registration(
             connection, self.body(), self.actor, beta=self.root.beta, only_if=self.only_if
         )
+        logs.note(operation=operation.graph_id)
         if self.prefer.respond_async:
             self.prefer.apply("respond-async")
         headers = {

@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from operations import tokens
+from operations import metrics, tokens
 from operations.api.paths import base_url
 from operations.api.refusals import keep
 from operations.errors import Lack
@@ -63,6 +63,7 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
         if refusal.lack in GUESSES:
             refusal = _held_off(request, client_id) or refusal
         if refusal.status not in (405, 429):
+            metrics.count_sign_in_failure("client")
             _keep(refusal, request, client_id)
         return _refuse(refusal, request)
     FailedSignIn.objects.succeeded(client_id, client_address(request))

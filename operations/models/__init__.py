@@ -18,6 +18,7 @@ from operations.models.replay import Replay
 from operations.models.retention import Retention
 from operations.models.schema import Schema
 from operations.models.throttle import RequestCount
+from operations.models.worker_total import WorkerTotal
 
 __all__ = [
     "KEEP",
@@ -52,4 +53,5 @@ __all__ = [
     "SigningKey",
     "Triage",
     "WorkerHeartbeat",
+    "WorkerTotal",
 ]

@@ -47,8 +47,9 @@ class Actor:
         return cls(ActorKind.COMMAND, name, Channel.COMMAND)
 
     @classmethod
-    def worker(cls, name: str) -> Actor:
-        return cls(ActorKind.WORKER, name, Channel.WORKER)
+    def worker(cls, name: str, request_id: str = "") -> Actor:
+        """``request_id`` is that of the request which asked for the work."""
+        return cls(ActorKind.WORKER, name, Channel.WORKER, request_id=request_id)
 
 
 class Action(models.TextChoices):
@@ -101,6 +102,7 @@ class ChangeQuerySet(models.QuerySet["Change"]):
 
 class Change(models.Model):
     """One change: when, who, by which channel, under which request id, what, before and after.
+    What a worker does has the id of the request that asked for it.
 
     Written in the transaction of the change itself. It refers to connections and operations by
     value (``*_key`` is the surrogate key of that incarnation), so it outlives what it describes.

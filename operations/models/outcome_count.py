@@ -7,12 +7,15 @@ cost does not grow with history. What is counted stays counted when an operation
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F
 
+from operations import metrics
 from operations.models.connection import ExternalConnection
+from operations.models.enums import OperationStatus
 
 if TYPE_CHECKING:
     from operations.models.operation import ConnectionOperation
@@ -72,6 +75,12 @@ class OutcomeCount(models.Model):
 
 def count_outcome(operation: ConnectionOperation) -> None:
     """Count an operation that has just ended. Call it in the transaction that ends it."""
+    _count(operation)
+    status = OperationStatus(operation.status).word
+    transaction.on_commit(partial(metrics.count_ended, str(operation.kind), status))
+
+
+def _count(operation: ConnectionOperation) -> None:
     from operations.models.error_group import ErrorGroup
 
     assert operation.finished_at is not None
@@ -87,4 +96,4 @@ def recount_failure(operation: ConnectionOperation, before: str) -> None:
     assert operation.finished_at is not None
     OutcomeCount.objects.add(operation.connection_id, operation.finished_at, before, -1)
     ErrorGroup.objects.filter(fingerprint=before).update(count=F("count") - 1)
-    count_outcome(operation)
+    _count(operation)

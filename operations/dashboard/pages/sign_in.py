@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 
+from operations import metrics
 from operations.dashboard.forms import SignInForm
 from operations.dashboard.sessions import begin
 from operations.middleware import client_address
@@ -30,6 +31,7 @@ class SignInView(LoginView):
             address = client_address(request)
             wait = FailedSignIn.objects.attempt(name, address, name=name if known else "")
             if wait:
+                metrics.count_sign_in_failure("page")
                 return self._held_off(name, wait)
         return super().post(request, *args, **kwargs)
 
@@ -45,6 +47,10 @@ class SignInView(LoginView):
         response = self.render_to_response(context, status=429)
         response["Retry-After"] = str(wait)
         return response
+
+    def form_invalid(self, form: forms.Form) -> HttpResponse:
+        metrics.count_sign_in_failure("page")
+        return super().form_invalid(form)  # type: ignore[arg-type]
 
 
 def _name(request: HttpRequest) -> str:

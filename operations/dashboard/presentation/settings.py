@@ -146,6 +146,18 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
         ),
         (_("Retention"), [*_retention()]),
         (
+            _("Monitoring"),
+            [
+                Limit(_("Probes"), f"{reverse('healthz')}, {reverse('readyz')}"),
+                Limit(
+                    _("Metrics for Prometheus"),
+                    reverse("metrics") if settings.METRICS_TOKEN else _("off"),
+                    "METRICS_TOKEN",
+                ),
+                Limit(_("Lines of the log"), settings.LOG_FORMAT, "LOG_FORMAT"),
+            ],
+        ),
+        (
             _("Pages"),
             [
                 Limit(_("Rows, unless you choose another number"), str(PAGE_SIZE)),

@@ -10,6 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
@@ -20,11 +21,20 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import end_with_parent, tell_ready
-from operations import provisioning, retention, runs, tokens
+from operations import logs, metrics, provisioning, retention, runs, tokens
 from operations.health_checks import newer_than_this
-from operations.models import Actor, FailedSignIn, Refusal, Replay, SigningKey, WorkerHeartbeat
+from operations.models import (
+    Actor,
+    FailedSignIn,
+    Refusal,
+    Replay,
+    SigningKey,
+    WorkerHeartbeat,
+    WorkerTotal,
+)
+from operations.models.claim import Claim
 from operations.models.heartbeat import BEAT_EVERY
-from operations.provisioning import Claim
+from operations.models.worker_total import series
 
 log = logging.getLogger("operations.worker")
 
@@ -59,6 +69,7 @@ class Worker:
         self.last_run = 0  # key of the run that was worked on last
         self.resting: dict[int, float] = {}  # key of a run that broke -> monotonic time
         self.once = False
+        self.told = metrics.counted_by_worker()
 
     def stop(self, *_: Any) -> None:
         self.stopping.set()
@@ -82,6 +93,7 @@ class Worker:
                 close_old_connections()
                 self.stopping.wait(self._pause())
         self.hand_back()
+        self._tell_counts()
         WorkerHeartbeat.objects.leave(self.name)
 
     def round(self) -> bool:
@@ -92,7 +104,9 @@ class Worker:
         while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
             busy = True
             self.held[claim] = time.monotonic() + claim.wait
-            log.info("Claimed %s, attempt %s.", claim.operation_key, claim.attempt)
+            metrics.CLAIMS.labels("silent_worker" if claim.taken_over else "queue").inc()
+            with self._about(claim):
+                log.info("Claimed, attempt %s.", claim.attempt)
             self._finish_due()
             self._try(self._beat)
             self._renew()
@@ -107,34 +121,53 @@ class Worker:
             if self.once:
                 raise
             log.exception("The worker's step %s broke; the others go on.", step.__name__)
+            metrics.STEPS_BROKEN.labels(step.__name__.lstrip("_")).inc()
             close_old_connections()
             return False
 
     def hand_back(self) -> None:
         for claim in self.held:
             provisioning.hand_back(claim)
+            metrics.LET_GO.labels("stopped").inc()
+            with self._about(claim):
+                log.info("Handed back.")
         self.held.clear()
 
     def _finish_due(self) -> bool:
         now = time.monotonic()
         due = [claim for claim, when in self.held.items() if when <= now]
         for claim in due:
-            del self.held[claim]
-            self._finish(claim)
+            began = self.held.pop(claim) - claim.wait
+            with self._about(claim):
+                self._finish(claim, began)
             self._renew()
         return bool(due)
 
-    def _finish(self, claim: Claim) -> None:
+    def _about(self, claim: Claim) -> AbstractContextManager[None]:
+        """What is logged inside names the operation and the request that asked for it."""
+        return logs.about(
+            request_id=claim.request_id,
+            connection=claim.connection_id,
+            operation=claim.operation_id,
+            worker=self.name,
+        )
+
+    def _finish(self, claim: Claim, began: float) -> None:
         try:
             ours = provisioning.finish(claim)
         except (OperationalError, InterfaceError):
             self.held[claim] = time.monotonic() + 1  # once more, if the lease is still ours then
             raise
         except Exception as error:
-            log.exception("Attempt %s of operation %s broke.", claim.attempt, claim.operation_key)
+            log.exception("Attempt %s broke.", claim.attempt)
+            metrics.LET_GO.labels("broken").inc()
             provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
         else:
-            log.info("%s operation %s.", "Ended" if ours else "Lost", claim.operation_key)
+            log.info("Ended." if ours else "Lost: it is in other hands, or gone.")
+            if ours:
+                metrics.REGISTRATION.observe(time.monotonic() - began)
+            else:
+                metrics.LET_GO.labels("lost").inc()
 
     def _renew(self) -> None:
         if self.held and time.monotonic() >= self.renew_at:
@@ -146,7 +179,20 @@ class Worker:
             return False
         self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()  # also if it breaks
         WorkerHeartbeat.objects.beat(self.name, len(self.held))
+        self._tell_counts()
         return True
+
+    def _tell_counts(self) -> None:
+        """Add what was counted since the last time to the totals of all workers."""
+        counted = metrics.counted_by_worker()
+        WorkerTotal.objects.add(
+            {
+                series(sample, dict(labels)): number - self.told.get((sample, labels), 0)
+                for (sample, labels), number in counted.items()
+                if number != self.told.get((sample, labels), 0)
+            }
+        )
+        self.told = counted
 
     def _tidy(self) -> bool:
         """Forget a batch of old answers and refusals; at once again while there are more."""
@@ -234,11 +280,12 @@ class Command(BaseCommand):
             raise CommandError(str(refusal)) from None
         if reason := newer_than_this():
             raise CommandError(reason)
+        metrics.work()
         worker = Worker()
         end_with_parent(worker.stop)
         signal.signal(signal.SIGTERM, worker.stop)
         signal.signal(signal.SIGINT, worker.stop)
         tell_ready()
-        log.info("Worker %s started.", worker.name)
+        log.info("Started.", extra={"worker": worker.name})
         worker.run(once=once)
-        log.info("Worker %s stopped.", worker.name)
+        log.info("Stopped.", extra={"worker": worker.name})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import ipaddress
+import logging
 import os
 import secrets
 import shlex
@@ -28,6 +29,8 @@ from connectors_admin.tls import Credentials, TlsError, credentials, is_host
 from operations import tokens
 from operations.health_checks import newer_than_this
 from operations.models import Actor, Application, Installation
+
+log = logging.getLogger("operations.serve")
 
 OPERATOR = "operator"
 FIRST_APPLICATION = "First application"

@@ -1,0 +1,57 @@
+"""Where several web processes count together: one file for each process and kind of metric.
+
+The web server makes the folder before it starts its processes, and takes it away at its end; so
+counts begin at nought with the server, as Prometheus expects. A process that is gone leaves its
+counts to a common file: they go on counting, and restarts do not fill the folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+#: Tells prometheus_client where to count. It looks once, when it is imported.
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+#: In the place of a process id: those that are gone.
+GONE = 0
+
+
+def make_folder() -> None:
+    """A folder of one's own for this process and its children. Call it before anything counts."""
+    os.environ[FOLDER_VARIABLE] = tempfile.mkdtemp(prefix="connectors-admin-metrics-")
+
+
+def remove_folder() -> None:
+    shutil.rmtree(os.environ[FOLDER_VARIABLE], ignore_errors=True)
+
+
+def folder() -> Path | None:
+    """None where a process counts for itself alone: in tests, in a command, in the worker."""
+    path = os.environ.get(FOLDER_VARIABLE)
+    return Path(path) if path else None
+
+
+@contextmanager
+def locked(how: int) -> Iterator[None]:
+    """Held shared (``fcntl.LOCK_SH``) by who reads, exclusively by who moves counts."""
+    with open(Path(os.environ[FOLDER_VARIABLE], "lock"), "w") as handle:
+        fcntl.flock(handle, how)
+        yield
+
+
+def absorb(pid: int) -> None:
+    """Keep what a process has counted that is gone now."""
+    from prometheus_client.mmap_dict import MmapedDict
+
+    with locked(fcntl.LOCK_EX):
+        for left in Path(os.environ[FOLDER_VARIABLE]).glob(f"*_{pid}.db"):
+            kept = MmapedDict(str(left.with_name(left.name.replace(f"_{pid}.", f"_{GONE}."))))
+            for key, value, _time, _position in MmapedDict.read_all_values_from_file(str(left)):
+                kept.write_value(key, kept.read_value(key)[0] + value, 0)
+            kept.close()
+            left.unlink()
