@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,8 @@ from django.urls import URLPattern, get_resolver
 FILE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 VERSION = re.compile(r"/(v1\.0|beta)(?:(/external)(?=/connections))?")
-#: What is written about a refused call itself.
-RECORDS = ("operations_refusal",)
+#: What is written about a call itself.
+RECORDS = ("operations_refusal", "django_session")
 WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 
 
@@ -80,19 +80,28 @@ class Row:
     method: str
     path: str
     cells: dict[str, str]
+    is_rest: bool = False  # one of those that have no row of their own
     actual: dict[str, set[str]] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
 
-def rows(heading: str) -> list[Row]:
-    """One for each method, and for each of the names that stand in parentheses: ``(a|b)``."""
-    found = []
+def rows(heading: str, routes: Sequence[str] = ()) -> list[Row]:
+    """One for each method, and for each of the names that stand in parentheses: ``(a, b)``.
+
+    ``any other`` path is each of the routes that has no row of its own for the method.
+    """
+    found: list[Row] = []
     for line in itertools.chain(*tables(heading)):
         cells = {name: cell for name, cell in line.items() if name not in ("Method", "Path")}
         for method in line["Method"].split(", "):
-            found += [Row(method, path, cells) for path in spelled_out(line["Path"])]
+            paths = spelled_out(line["Path"])
+            is_rest = line["Path"] == "any other"
+            if is_rest:
+                own = {form(row.path) for row in found if row.method == method}
+                paths = [path for path in routes if form(path) not in own]
+            found += [Row(method, path, cells, is_rest=is_rest) for path in paths]
     calls = [str(row) for row in found]
     assert len(calls) == len(set(calls)), f"Twice in '{heading}': {duplicates(calls)}"
     return found
@@ -143,12 +152,13 @@ def is_graphs(path: str) -> bool:
 
 
 def form(path: str) -> str:
-    """A path without the names of its parameters: what stands for what."""
-    return re.sub(r"\{\w+\}", "{}", path)
+    """A path without its query and the names of its parameters."""
+    return re.sub(r"\{\w+\}", "{}", path.partition("?")[0])
 
 
 def assert_complete(heading: str, routes: Iterable[str], found: list[Row]) -> None:
     """Each route has a row for each method, and each row a route."""
+    routes = list(routes)
     there = {(row.method, form(row.path)) for row in found}
     wanted = {(method, form(path)): path for path in routes for method in METHODS}
     missing: dict[str, list[str]] = {}
@@ -192,6 +202,14 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
+def kept_for_a_module(django_db_blocker: Any) -> Iterator[None]:
+    """One transaction around all tests of a module, which share what is made in it: making it
+    anew for each takes longer than most of them."""
+    with django_db_blocker.unblock(), undone():
+        yield
+
+
+@contextmanager
 def undone() -> Iterator[None]:
     """What happens inside has not happened afterwards."""
     with transaction.atomic():
@@ -202,8 +220,17 @@ def undone() -> Iterator[None]:
 class Comparison:
     """Cells as they are, beside cells as the file has them."""
 
-    def __init__(self, heading: str, words: dict[str, Answer], says: Callable[..., bool]):
+    def __init__(
+        self,
+        heading: str,
+        words: dict[str, Answer],
+        says: Callable[[HttpResponse, Answer], bool],
+        *,
+        tells_effects: bool = False,
+    ):
+        """``tells_effects``: a cell that is not refused says "done" when something was written."""
         self.heading = heading
+        self.tells_effects = tells_effects
         self.words = words
         self.says = says
         self.faults: list[str] = []
@@ -219,6 +246,8 @@ class Comparison:
         # to somebody who sends a HEAD, nothing says more than the status
         told = row.method == "HEAD" and response.status_code == wanted.status
         got = row.cells[column] if told else self.cell(response)
+        if self.tells_effects and written and response.status_code < 400:
+            got = f"{got} done"
         row.actual.setdefault(column, set()).add(got)
         if got != row.cells[column]:
             self.wrong[str(row)] = row

@@ -8,6 +8,7 @@ from operations.dashboard.forms import SignInForm
 
 
 class SignInView(LoginView):
+    http_method_names = ["get", "head", "post"]
     template_name = "dashboard/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
