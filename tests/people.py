@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -17,7 +18,7 @@ from operations.roles import Role
 from tests.bad_tokens import good_token
 from tests.factories import make_application, make_person
 from tests.graph import OWNED, WRITE_ALL
-from tests.permissions import Row
+from tests.permissions import Answer, Row
 
 #: What Django's forms carry, as it is in the cookie.
 FORM_TOKEN = "f" * 32
@@ -105,8 +106,8 @@ def everybody() -> list[Visitor]:
 
 class Turns:
     """Who tries which row, so that all is tried and nothing thousands of times: everybody sends a
-    form, one of each column opens a page; what is a GET once more (HEAD) and methods that no page
-    has are tried by one of them all, each time the next."""
+    form that changes something, one of each column tries the rest; what is a GET once more (HEAD)
+    and methods that no page has are tried by one of them all, each time the next."""
 
     def __init__(self, columns: dict[str, list[str]]):
         self.columns = columns
@@ -119,7 +120,20 @@ class Turns:
             columns = [columns[next(self.turn) % len(columns)]]
         for column in columns:
             names = self.columns[column]
-            if row.method != "POST":
+            if "done" not in " ".join(row.cells.values()):
                 names = [names[next(self.turn) % len(names)]]
             for name in names:
                 yield column, name
+
+
+def address(path: str, values: dict[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda found: values[found.group(1)], path)
+
+
+def says(response: HttpResponse, answer: Answer) -> bool:
+    """Whether a page, or where it leads to, holds these words."""
+    if not answer.says:
+        return True
+    return answer.says in response.get("Location", "") or (
+        not response.streaming and answer.says in response.content.decode()
+    )

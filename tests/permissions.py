@@ -108,12 +108,13 @@ def rows(heading: str, routes: Sequence[str] = ()) -> list[Row]:
 
 
 def spelled_out(path: str) -> list[str]:
-    """``/(a, b)/`` is ``/a/`` and ``/b/``."""
+    """``/(a, b)/`` is ``/a/`` and ``/b/``; ``/(records)/`` is one of each of the records."""
     before, found, rest = path.partition("(")
     if not found:
         return [path]
     names, _, after = rest.partition(")")
-    return [f"{before}{name}{after}" for name in names.split(", ")]
+    sets = {row["Name"]: row["Models"] for row in table("Models of the admin")}
+    return [f"{before}{name}{after}" for name in sets.get(names, names).split(", ")]
 
 
 def duplicates(names: list[str]) -> list[str]:

@@ -24,9 +24,8 @@ from tests.factories import (
     report,
 )
 from tests.graph import OWNED
-from tests.people import Turns, Visitor, everybody
+from tests.people import Turns, Visitor, address, everybody, says
 from tests.permissions import (
-    Answer,
     Comparison,
     all_routes,
     assert_complete,
@@ -107,19 +106,6 @@ def values(visitors) -> dict[str, str]:
         "key_id": str(application.secrets.get().key_id),
         "key": str(failed.pk),
     }
-
-
-def address(path: str, values: dict[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda found: values[found.group(1)], path)
-
-
-def says(response: HttpResponse, answer: Answer) -> bool:
-    """Whether a page, or where it leads to, holds these words."""
-    if not answer.says:
-        return True
-    return answer.says in response.get("Location", "") or (
-        not response.streaming and answer.says in response.content.decode()
-    )
 
 
 def test_every_page_has_a_row():
