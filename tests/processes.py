@@ -126,16 +126,20 @@ class Serving:
 
 
 @contextmanager
-def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
-    """``manage.py serve`` on a free port, answering; ended when the block ends."""
+def serve(
+    environment: dict[str, str], *arguments: str, log: Path | None = None
+) -> Iterator[Serving]:
+    """``manage.py serve`` on a free port, answering; ended when the block ends. Its log goes to a
+    file, if one is wanted."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    with open(log or os.devnull, "ab") as errors:
+        process = subprocess.Popen(
+            [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         lines = []
         assert process.stdout
