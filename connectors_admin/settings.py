@@ -13,6 +13,7 @@ from django.core.management.utils import get_random_secret_key
 from connectors_admin.env import (
     generated_secret,
     number,
+    numbers_by_id,
     private_file,
     private_folder,
     secret,
@@ -137,6 +138,7 @@ CAUSES_FILE = os.environ.get("CAUSES_FILE") or DATA_DIR / "causes.toml"  # opera
 MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
 MAX_BODY_DEPTH = 32
 THROTTLE_LIMIT = int(number("THROTTLE_LIMIT", 0))  # requests an application and window; 0: off
+THROTTLE_LIMITS = numbers_by_id("THROTTLE_LIMITS")  # of single applications, by client id
 THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999

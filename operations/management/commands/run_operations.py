@@ -18,7 +18,7 @@ from django.db import Error, InterfaceError, OperationalError, close_old_connect
 
 from connectors_admin.processes import end_with_parent
 from operations import provisioning, runs
-from operations.models import Refusal, Replay, WorkerHeartbeat
+from operations.models import Refusal, Replay, RequestCount, WorkerHeartbeat
 from operations.models.heartbeat import BEAT_EVERY
 from operations.provisioning import Claim
 
@@ -138,11 +138,13 @@ class Worker:
         return True
 
     def _tidy(self) -> bool:
-        """Forget a batch of old answers and refusals; at once again while there are more."""
+        """Forget a batch of old answers, refusals and counters; at once again while there are
+        more."""
         if time.monotonic() < self.tidy_at:
             return False
         self.tidy_at = time.monotonic() + TIDY_EVERY  # also if it breaks
-        forgotten = Replay.objects.forget_old() + Refusal.objects.forget_old()
+        several = (Replay.objects, Refusal.objects, RequestCount.objects)
+        forgotten = sum(rows.forget_old() for rows in several)
         if forgotten:
             self.tidy_at = 0.0
         return bool(forgotten)
