@@ -13,12 +13,20 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.apps import AdminConfig
 from django.core.exceptions import SuspiciousOperation
 from django.db import DataError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from operations.roles import Role
+
+#: A page is read and its forms are sent. The stock admin takes any other method for a GET.
+METHODS = ("GET", "HEAD", "POST")
 
 
 class StrictAdminSite(AdminSite):
@@ -32,6 +40,8 @@ class StrictAdminSite(AdminSite):
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """There is one page to sign in on, and it is not this one."""
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
         wanted = request.GET.get("next", "")
         if not url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
             wanted = reverse("admin:index")
@@ -55,6 +65,8 @@ class StrictAdminSite(AdminSite):
 
         @wraps(guarded)
         def strict(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if request.method not in METHODS:
+                return HttpResponseNotAllowed(METHODS)
             if turned_away := self._turned_away(request, request.get_full_path()):
                 return turned_away
             try:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
@@ -74,6 +75,21 @@ def time_zone(name: str, default: str) -> str:
             f"not {text!r}."
         ) from None
     return text
+
+
+def numbers_by_id(name: str) -> dict[UUID, int]:
+    """A setting of the form ``GUID=NUMBER, GUID=NUMBER``. Raises ImproperlyConfigured, naming it
+    and the part that is not of this form."""
+    found = {}
+    for part in filter(None, map(str.strip, os.environ.get(name, "").split(","))):
+        key, _, value = part.partition("=")
+        try:
+            found[UUID(key.strip())] = int(value)
+        except ValueError:
+            raise ImproperlyConfigured(f"{name} must be GUID=NUMBER, …, not {part!r}.") from None
+        if found[UUID(key.strip())] < 0:
+            raise ImproperlyConfigured(f"{name} must have no number below 0, as in {part!r}.")
+    return found
 
 
 def secret(name: str) -> str:

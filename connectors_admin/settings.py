@@ -17,6 +17,7 @@ from connectors_admin.env import (
     days,
     generated_secret,
     number,
+    numbers_by_id,
     private_file,
     private_folder,
     secret,
@@ -164,6 +165,7 @@ RETENTION_CHANGES = days("RETENTION_CHANGES")
 MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
 MAX_BODY_DEPTH = 32
 THROTTLE_LIMIT = int(number("THROTTLE_LIMIT", 0))  # requests an application and window; 0: off
+THROTTLE_LIMITS = numbers_by_id("THROTTLE_LIMITS")  # of single applications, by client id
 THROTTLE_WINDOW = number("THROTTLE_WINDOW", 10, minimum=1)  # seconds
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 999

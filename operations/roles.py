@@ -46,3 +46,7 @@ class Role(Enum):
         if held:
             has = _("Your account has the role %(role)s.") % {"role": held.group}
         raise PermissionDenied(f"{needed} {has}")
+
+
+#: Who ends operations by hand, one or many, on the pages and in the admin.
+SETS_OUTCOMES = Role.ADMINISTRATOR

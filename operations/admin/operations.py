@@ -39,6 +39,7 @@ from operations.models import (
     Triage,
 )
 from operations.operation_export import stream_operations
+from operations.roles import SETS_OUTCOMES, Role
 
 
 class OperationForm(DomainForm):
@@ -233,13 +234,19 @@ class OperationAdmin(DomainAdmin):
     def has_change_permission(
         self, request: HttpRequest, obj: ConnectionOperation | None = None
     ) -> bool:
-        """What is being deleted with its connection is looked at, no more."""
+        """To change an operation is to set its outcome. What is being deleted with its connection
+        is looked at, no more."""
         being_deleted = obj is not None and obj.connection.deleting_since is not None
-        return not being_deleted and super().has_change_permission(request, obj)
+        may_change = super().has_change_permission(request, obj)
+        return not being_deleted and may_change and self.has_outcome_permission(request)
+
+    # The roles that the same buttons of the pages ask for.
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
-        """The permission that the same buttons of the pages ask for."""
-        return request.user.has_perm("operations.operate")
+        return Role.OPERATOR.is_held_by(request.user)
+
+    def has_outcome_permission(self, request: HttpRequest) -> bool:
+        return SETS_OUTCOMES.is_held_by(request.user)
 
     def remove(self, actor: Actor, operation: ConnectionOperation) -> None:
         operation.remove(actor)
@@ -286,7 +293,7 @@ class OperationAdmin(DomainAdmin):
             done=_("acknowledged"),
         )
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Mark selected as completed…"))
+    @admin.action(permissions=["outcome"], description=gettext_lazy("Mark selected as completed…"))
     def complete(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         return self.ask_and_do(
             request,
@@ -299,7 +306,9 @@ class OperationAdmin(DomainAdmin):
             done=_("marked as completed"),
         )
 
-    @admin.action(permissions=["change"], description=gettext_lazy("Fail selected with a message…"))
+    @admin.action(
+        permissions=["outcome"], description=gettext_lazy("Fail selected with a message…")
+    )
     def fail(self, request: HttpRequest, queryset: QuerySet) -> HttpResponse | None:
         return self.ask_and_do(
             request,

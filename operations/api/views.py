@@ -80,7 +80,8 @@ class GraphViewSet(ViewSet):
         super().initial(request, *args, **kwargs)
         if self.counts:
             RequestCount.objects.add(self.caller.app_id)
-        if self.action is None:
+        # an OPTIONS has an action of its own in DRF, whether it is served or not
+        if self.action is None or str(request.method).lower() not in self.http_method_names:
             raise MethodNotAllowed
         if self.needs_role:
             accepted = access.READ_ROLES if self.reads else access.WRITE_ROLES

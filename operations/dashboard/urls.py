@@ -42,7 +42,7 @@ OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
 urlpatterns = [
     path("", overview, name="overview"),
     path("sign-in/", SignInView.as_view(), name="sign-in"),
-    path("sign-out/", LogoutView.as_view(), name="sign-out"),
+    path("sign-out/", LogoutView.as_view(http_method_names=["post"]), name="sign-out"),
     path("theme/", actions.choose_theme, name="theme"),
     path("demo/", load_demo, name="load-demo"),
     path("connections/", connections, name="connections"),

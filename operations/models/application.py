@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -109,7 +109,12 @@ class ApplicationManager(models.Manager.from_queryset(ApplicationQuerySet)):  # 
 
     def _create(self, actor: Actor, application: Application) -> Application:
         application.full_clean()
-        application.save()
+        try:
+            with transaction.atomic():
+                application.save()
+        except IntegrityError:
+            application.full_clean()  # names the one that came first
+            raise
         Change.record(
             actor,
             Action.APPLICATION_CREATED,

@@ -76,7 +76,7 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         """Record an operation that another service runs.
 
         Raises InvalidRequest for an id or error that breaks the rules, NameAlreadyExists when
-        the connection has an operation with that id.
+        the connection has an operation with that id, ItemNotFound when it was deleted meanwhile.
         """
         if graph_id is not None and (fault := operation_id_fault(graph_id)):
             raise InvalidRequest([fault])
@@ -85,6 +85,11 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         now = timezone.now()
         try:
             with transaction.atomic():
+                # not left to the foreign key: that is looked at when the transaction ends, and
+                # this may be a part of a longer one
+                alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
+                if alive.filter(pk=connection.pk).values_list("pk").first() is None:
+                    raise ItemNotFound("Connection")
                 operation = self.create(
                     connection=connection,
                     graph_id=graph_id,
@@ -107,8 +112,6 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
                 if status == OperationStatus.COMPLETED:
                     operation.supersede_failures(actor)
         except IntegrityError:
-            if not ExternalConnection.objects.filter(pk=connection.pk).exists():
-                raise ItemNotFound("Connection") from None
             if not self.filter(connection=connection, graph_id=graph_id).exists():
                 raise
             raise NameAlreadyExists(

@@ -4,35 +4,59 @@ from __future__ import annotations
 
 import math
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, models
+from django.db.models import Q
 from django.utils import timezone
 
 from operations.errors import TooManyRequests
 
+#: A counter that counts nothing any more is kept for this time: long enough for ``refused_since``.
+KEPT_FOR = timedelta(days=1)
+BATCH = 500
+
 
 class RequestCountQuerySet(models.QuerySet["RequestCount"]):
     def add(self, app_id: UUID) -> None:
-        """Count one request; raise TooManyRequests above THROTTLE_LIMIT in THROTTLE_WINDOW seconds.
+        """Count one request; raise TooManyRequests above the application's limit in a window of
+        THROTTLE_WINDOW seconds.
 
-        One statement, so that any number of processes count together. A refused request counts
-        too (graph-contract 4.7). Off while THROTTLE_LIMIT is 0.
+        One statement, so that any number of processes count together; on PostgreSQL the windows
+        are those of the database's clock, on whatever machines the processes run. A refused request
+        counts too (graph-contract 4.7). Nothing is asked while there is no limit. A clock that is
+        set back begins a new window, as one that goes on does.
         """
-        if not settings.THROTTLE_LIMIT:
+        limit = limit_of(app_id)
+        if not limit:
             return
-        now = time.time()
-        window = int(now // settings.THROTTLE_WINDOW)
+        clock, now = _clock()
+        whole = "floor" if connection.vendor == "postgresql" else ""  # SQLite's CAST cuts off
+        length = settings.THROTTLE_WINDOW
+        key = models.UUIDField().get_db_prep_value(app_id, connection)
+        refused_at = models.DateTimeField().get_db_prep_value(timezone.now(), connection)
         with connection.cursor() as cursor:
-            key = models.UUIDField().get_db_prep_value(app_id, connection)
-            cursor.execute(_COUNT_ONE, [key, window])
-            [count] = cursor.fetchone()
-        if count > settings.THROTTLE_LIMIT:
-            self.filter(app_id=app_id).update(refused_at=timezone.now())
-            ends_in = (window + 1) * settings.THROTTLE_WINDOW - now
+            cursor.execute(
+                _COUNT_ONE.format(clock=clock, whole=whole),
+                [key, *now, length, limit, refused_at, *now],
+            )
+            [count, window, seconds] = cursor.fetchone()
+        if count > limit:
+            ends_in = (window + 1) * length - seconds
             raise TooManyRequests(max(1, math.ceil(ends_in)))
+
+    def forget_old(self) -> int:
+        """Delete a batch of counters that count nothing any more, of applications that have been
+        silent for long or are gone. Returns how many."""
+        window = int(time.time() // settings.THROTTLE_WINDOW)
+        day = math.ceil(KEPT_FOR / timedelta(seconds=settings.THROTTLE_WINDOW))
+        # a later window than the next is one of another length, or of a clock that was set back
+        idle = Q(window__lt=window - day) | Q(window__gt=window + day)
+        refused = Q(refused_at__gt=timezone.now() - KEPT_FOR)
+        batch = list(self.filter(idle).exclude(refused).values_list("pk", flat=True)[:BATCH])
+        return self.filter(pk__in=batch).delete()[0]
 
     def refused_since(self, app_id: UUID, moment: datetime) -> bool:
         """Whether the application was refused a request after a moment."""
@@ -56,10 +80,25 @@ class RequestCount(models.Model):
         return f"{self.count} requests of {self.app_id}"
 
 
+def limit_of(app_id: UUID) -> int:
+    """How many requests an application may make in a window; 0: any number."""
+    return settings.THROTTLE_LIMITS.get(app_id, settings.THROTTLE_LIMIT)
+
+
+def _clock() -> tuple[str, list[float]]:
+    """Seconds since 1970 as SQL, and its parameters: of the clock that all processes share."""
+    if connection.vendor == "postgresql":
+        return "extract(epoch FROM statement_timestamp())::float8", []
+    return "CAST(%s AS double precision)", [time.time()]
+
+
 _COUNT_ONE = """
-    INSERT INTO operations_requestcount AS stored (app_id, "window", count) VALUES (%s, %s, 1)
+    INSERT INTO operations_requestcount AS stored (app_id, "window", count)
+    VALUES (%s, CAST({whole}({clock} / %s) AS bigint), 1)
     ON CONFLICT (app_id) DO UPDATE SET
         count = CASE WHEN stored."window" = excluded."window" THEN stored.count + 1 ELSE 1 END,
+        refused_at = CASE WHEN stored."window" = excluded."window" AND stored.count >= %s
+            THEN %s ELSE stored.refused_at END,
         "window" = excluded."window"
-    RETURNING count
+    RETURNING count, "window", {clock}
 """

@@ -16,10 +16,10 @@ from operations.dashboard.presentation.operation import already
 from operations.dashboard.presentation.operations import OperationRow
 from operations.errors import GraphError
 from operations.models import KEEP, Channel, ConnectionOperation, OperationStatus
-from operations.roles import Role
+from operations.roles import SETS_OUTCOMES
 
 
-@page(Role.ADMINISTRATOR)
+@page(SETS_OUTCOMES)
 def set_outcome(
     request: HttpRequest, connection_id: str, operation_id: str, outcome: str
 ) -> HttpResponse:

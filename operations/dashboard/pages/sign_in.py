@@ -20,6 +20,7 @@ class SignInView(LoginView):
     """A password is looked at when neither the account nor the address failed too often. An account
     that is not there is counted and answered like one that is."""
 
+    http_method_names = ["get", "head", "post"]
     template_name = "dashboard/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True

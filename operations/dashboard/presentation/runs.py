@@ -13,17 +13,16 @@ from operations.dashboard.presentation.numbers import Count
 from operations.marks import Mark
 from operations.models import BulkAction, BulkRun
 from operations.models.bulk_run import Outcome, Skip
-from operations.roles import Role
+from operations.roles import SETS_OUTCOMES, Role
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
-#: An outcome that is set by hand is an administrator's.
 ROLES = {
     BulkAction.RETRY: Role.OPERATOR,
     BulkAction.ACKNOWLEDGE: Role.OPERATOR,
-    BulkAction.FAIL: Role.ADMINISTRATOR,
-    BulkAction.COMPLETE: Role.ADMINISTRATOR,
+    BulkAction.FAIL: SETS_OUTCOMES,
+    BulkAction.COMPLETE: SETS_OUTCOMES,
 }
 #: What an action does, before it is confirmed.
 EFFECTS: dict[BulkAction, StrOrPromise] = {

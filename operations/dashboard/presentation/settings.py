@@ -84,14 +84,18 @@ class Limit:
     variable: str = ""
 
 
+def _throttle(limit: int) -> str:
+    if not limit:
+        return _("off")
+    length = _seconds(settings.THROTTLE_WINDOW)
+    return _("%(n)s in %(time)s") % {"n": f"{limit:,}", "time": length}
+
+
 def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
     """By area. No secret is among them."""
-    throttle = _("off")
-    if settings.THROTTLE_LIMIT:
-        throttle = _("%(n)s in %(time)s") % {
-            "n": f"{settings.THROTTLE_LIMIT:,}",
-            "time": _seconds(settings.THROTTLE_WINDOW),
-        }
+    throttle = _throttle(settings.THROTTLE_LIMIT)
+    others = len(settings.THROTTLE_LIMITS)
+    some = [Limit(_("Applications with a limit of their own"), f"{others:,}", "THROTTLE_LIMITS")]
     duration = _("none") if not settings.OPERATION_DURATION else ""
     return [
         (
@@ -103,6 +107,7 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
                 Limit(_("Largest page"), f"{settings.MAX_PAGE_SIZE:,}"),
                 Limit(_("Length of a query option"), f"{MAX_LENGTH:,}"),
                 Limit(_("Requests of an application"), throttle, "THROTTLE_LIMIT"),
+                *(some if others else []),
                 Limit(_("A repeated POST gets the first answer for"), _span(replay.WINDOW)),
                 Limit(_("Refusals are kept for"), _span(refusal.KEPT_FOR)),
                 Limit(

@@ -28,6 +28,7 @@ from operations.models import (
     FailedSignIn,
     Refusal,
     Replay,
+    RequestCount,
     SigningKey,
     WorkerHeartbeat,
     WorkerTotal,
@@ -195,7 +196,8 @@ class Worker:
         self.told = counted
 
     def _tidy(self) -> bool:
-        """Forget a batch of old answers and refusals; at once again while there are more."""
+        """Forget a batch of old answers, refusals and counters; at once again while there are
+        more."""
         if time.monotonic() < self.tidy_at:
             return False
         self.tidy_at = time.monotonic() + TIDY_EVERY  # also if it breaks
@@ -205,6 +207,7 @@ class Worker:
             for rows in (
                 Replay.objects,
                 Refusal.objects,
+                RequestCount.objects,
                 FailedSignIn.objects,
                 SigningKey.objects,
             )
