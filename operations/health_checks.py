@@ -394,7 +394,7 @@ def keys(now: datetime) -> Iterator[Check]:
             "Run python manage.py rotate_signing_key: tokens that are out stay good until they "
             "run out. With ROTATE_SIGNING_KEY_DAYS a worker does it."
         )
-        yield Check(State.WARNING, sentence, advice, newest.created_at, details)
+        yield Check(State.WARNING, sentence, advice, newest.created_at, details=details)
     else:
         sentence = _("The newest signs the bearer tokens.")
         yield Check(State.OK, sentence, since=newest.created_at, details=details)
