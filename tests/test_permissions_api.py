@@ -201,23 +201,19 @@ def test_every_caller_stands_in_a_column(world):
 
 
 def test_the_ways_in_agree(world, http):
-    """Both versions and both ways in give the same answer: to one who may, one who may not write,
-    one who may not see and one who may not come in."""
+    """Both versions and both ways in give the same answer: to one who may, one who may not write
+    and one who may not see."""
     for row in rows(HEADING):
-        if row.method in ("HEAD", "PUT", "OPTIONS") or row.path == "/{path}":
+        is_there = row.path.startswith("/connections") and "{missing}" not in row.path
+        if not is_there or row.method not in ("GET", "POST", "PATCH", "DELETE"):
             continue
         body = body_of(row)
-        for name in (
-            "OwnedBy owner",
-            "OwnedBy and Read.All stranger",
-            "OwnedBy stranger",
-            "expired",
-        ):
+        for name in ("OwnedBy owner", "OwnedBy and Read.All stranger", "OwnedBy stranger"):
             caller = world.callers[name]
             answers = set()
-            for number in range(len(WAYS_IN)):
-                path = way_in(row, number) + world.path(row, caller)
+            for way in WAYS_IN:
                 with undone():
+                    path = way + world.path(row, caller)
                     response = send(http, row.method, path, body, caller)
                 code = response.json()["error"]["code"] if response.status_code >= 400 else ""
                 answers.add((response.status_code, code))
