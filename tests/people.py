@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -18,7 +18,7 @@ from operations.roles import Role
 from tests.bad_tokens import good_token
 from tests.factories import make_application, make_person
 from tests.graph import OWNED, WRITE_ALL
-from tests.permissions import Answer, Row
+from tests.permissions import Answer, Row, next_of
 
 PAGE_METHODS = ("GET", "HEAD", "POST")
 #: What Django's forms carry, as it is in the cookie.
@@ -117,7 +117,7 @@ class Turns:
     def __init__(self, columns: dict[str, list[str]], *, opens_once: bool = False):
         self.columns = columns
         self.opens_once = opens_once
-        self.turn = itertools.count()
+        self.turns: Counter[str] = Counter()
 
     def who_tries(self, row: Row) -> Iterator[tuple[str, str]]:
         """Columns with names in them."""
@@ -137,7 +137,7 @@ class Turns:
         return [each for each in columns if each not in opening] + [self._next(opening)]
 
     def _next(self, names: list[str]) -> str:
-        return names[next(self.turn) % len(names)]
+        return next_of(names, self.turns)
 
 
 def address(path: str, values: dict[str, str]) -> str:
