@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -119,6 +120,13 @@ def spelled_out(path: str) -> list[str]:
 
 def duplicates(names: list[str]) -> list[str]:
     return sorted({name for name in names if names.count(name) > 1})
+
+
+def next_of(names: list[str], turns: Counter[str]) -> str:
+    """One of them, each time the next: each set of names takes turns of its own."""
+    key = ", ".join(names)
+    turns[key] += 1
+    return names[turns[key] % len(names)]
 
 
 # The routes ---------------------------------------------------------------------------------------

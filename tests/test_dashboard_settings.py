@@ -1,5 +1,7 @@
 """Settings and health: the checks as badges, the limits in force, no secret, broken parts."""
 
+from uuid import UUID
+
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
@@ -64,6 +66,7 @@ def test_the_limits_in_force_with_their_variables_and_no_secret(settings):
 
     for shown in ("123,456 bytes", "MAX_BODY_BYTES", "77 in 10 s", "OPERATION_LEASE", "1 min"):
         assert shown in text
+    assert "THROTTLE_LIMITS" not in text
     assert settings.SECRET_KEY not in text
     assert str(settings.DATABASES["default"]["NAME"]) not in text
 
@@ -84,6 +87,15 @@ def test_when_the_next_retention_is_due(viewer):
     text = page(viewer)
 
     assert "No run has ended yet." in text and ">in 23 h</time>" in text
+
+
+def test_applications_with_a_limit_of_their_own_are_counted(viewer, settings):
+    settings.THROTTLE_LIMITS = {UUID(int=1): 5, UUID(int=2): 0}
+
+    text = page(viewer)
+
+    assert "Applications with a limit of their own" in text
+    assert "THROTTLE_LIMITS" in text
 
 
 def test_versions(viewer, settings):

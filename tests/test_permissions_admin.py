@@ -105,7 +105,7 @@ def test_every_page_of_the_admin_has_a_row():
 
 def test_every_page_of_the_admin_by_everybody(visitors, http):
     comparison = Comparison(HEADING, legend("Answers of pages"), says, tells_effects=True)
-    chosen = Turns(callers("Visitors of the admin"))
+    chosen = Turns(callers("Visitors of the admin"), opens_once=True)
     for row in rows(HEADING, admin_routes()):
         path = address(row.path, values_of(row))
         for column, name in chosen.who_tries(row):

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -97,6 +98,27 @@ def test_a_number_out_of_range_names_itself(monkeypatch, text):
     monkeypatch.setenv("X", text)
     with pytest.raises(ImproperlyConfigured, match="X must be at least 2"):
         env.number("X", 7, minimum=2)
+
+
+def test_numbers_by_id(monkeypatch):
+    one, other = UUID(int=1), UUID(int=2)
+    monkeypatch.setenv("X", f" {one}=5, {str(other).upper()} = 0 ,")
+    assert env.numbers_by_id("X") == {one: 5, other: 0}
+    monkeypatch.delenv("X")
+    assert env.numbers_by_id("X") == {}
+
+
+@pytest.mark.parametrize("part", ["five", "1=5", f"{UUID(int=1)}", f"{UUID(int=1)}=many"])
+def test_numbers_by_id_name_what_is_of_another_form(monkeypatch, part):
+    monkeypatch.setenv("X", f"{UUID(int=2)}=1,{part}")
+    with pytest.raises(ImproperlyConfigured, match=f"X must be GUID=NUMBER, …, not '{part}'"):
+        env.numbers_by_id("X")
+
+
+def test_numbers_by_id_are_not_negative(monkeypatch):
+    monkeypatch.setenv("X", f"{UUID(int=1)}=-1")
+    with pytest.raises(ImproperlyConfigured, match="X must have no number below 0"):
+        env.numbers_by_id("X")
 
 
 @pytest.mark.parametrize("value", ["plain", "$HOME", "$5$x", " with spaces ", "ü"])

@@ -12,11 +12,18 @@ import pytest
 
 from tests.at_once import Call, at_once, statuses
 from tests.graph import OWNED
-from tests.processes import manage, own_database, serve
+from tests.processes import manage, own_database, serve, shell
 
 LIMIT, OWN_LIMIT = 20, 7
 #: No window ends while a test runs, unless it runs at an hour that comes every eleven days.
 WINDOW = 1_000_000
+MAKE = f"""
+import json
+from operations import tokens
+from tests.factories import make_application
+made = [make_application("{OWNED}") for _ in range(3)]
+print(json.dumps({{str(each.app_id): tokens.issue_token(each)[0] for each in made}}))
+"""
 
 
 @dataclass(frozen=True)
@@ -33,19 +40,14 @@ class Served:
 def served(tmp_path_factory) -> Iterator[Served]:
     with own_database(tmp_path_factory.mktemp("throttled")) as environment:
         manage(environment, "migrate", "--verbosity", "0")
-        made = [
-            json.loads(manage(environment, "create_application", name, "--role", OWNED, "--json"))
-            for name in ("one", "two", "three")
-        ]
-        ids = [each["clientId"] for each in made]
+        made = json.loads(shell(environment, MAKE))
         environment |= {
             "THROTTLE_LIMIT": str(LIMIT),
-            "THROTTLE_LIMITS": f"{ids[0]}={OWN_LIMIT}",
+            "THROTTLE_LIMITS": f"{next(iter(made))}={OWN_LIMIT}",
             "THROTTLE_WINDOW": str(WINDOW),
         }
         with serve(environment, "--web-workers", "3", "--no-worker") as serving:
-            tokens = [manage(environment, "issue_token", each).strip() for each in ids]
-            yield Served(serving.address, tokens)
+            yield Served(serving.address, list(made.values()))
 
 
 def test_exactly_the_limit_is_let_through_of_each_application(served):

@@ -164,6 +164,10 @@ class ConnectionForm(DomainForm):
         connection.revise(self.actor, **values)
         return connection
 
+    def hold(self) -> None:
+        if self.instance.pk:
+            ExternalConnection.objects.hold(self.instance.pk)
+
     def _register(self, values: dict[str, Any]) -> ExternalConnection:
         owner = values.pop("owner_app_id", None)
         values.setdefault("name", self.cleaned_data["name"])

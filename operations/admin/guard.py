@@ -82,6 +82,16 @@ class DomainForm(forms.ModelForm):
         """Do what the form says through the domain, and return the row."""
         raise NotImplementedError
 
+    def hold(self) -> None:
+        """Lock the row that is edited, until the request ends.
+
+        The lock of a savepoint ends when that is rolled back. Whoever waited for it could then wait
+        for this request, and this one, which locks the row again, for them (PostgreSQL).
+        """
+        if self.instance.pk:
+            rows = type(self.instance)._default_manager.select_for_update()
+            rows.filter(pk=self.instance.pk).values_list("pk").first()
+
     def given(self) -> dict[str, Any]:
         """The values that differ from what was shown."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
@@ -90,6 +100,7 @@ class DomainForm(forms.ModelForm):
         super().full_clean()
         if not self.is_bound or self.errors:
             return
+        self.hold()
         try:
             with transaction.atomic():
                 self.apply()

@@ -76,6 +76,11 @@ class OperationForm(DomainForm):
             )
         return connection
 
+    def hold(self) -> None:
+        if self.instance.pk:  # in the order in which a move locks
+            ExternalConnection.objects.hold(self.instance.connection_id)
+        super().hold()
+
     def apply(self) -> ConnectionOperation:
         status = OperationStatus(self.cleaned_data["status"])
         error = self.cleaned_data["error"]
