@@ -111,11 +111,11 @@ class Command(BaseCommand):
         self.stdout.write("Ended.")
 
     def _check_host(self, host: str) -> None:
-        if not _is_loopback(host) and all(_is_loopback(name) for name in settings.ALLOWED_HOSTS):
+        if not _is_loopback(host) and "ALLOWED_HOSTS" not in os.environ:
             raise CommandError(
-                f"--host {host} is reached from other machines, but ALLOWED_HOSTS names only this "
-                "one. Set ALLOWED_HOSTS to the names that clients use, and PUBLIC_URL to the "
-                "address they see."
+                f"--host {host} is reached from other machines, but ALLOWED_HOSTS is not set, so "
+                "only this one's own names are answered. Set ALLOWED_HOSTS to the names that "
+                "clients use, and PUBLIC_URL to the address they see."
             )
 
     def _listen(self, host: str, port: int) -> socket.socket:
