@@ -17,10 +17,10 @@ log = logging.getLogger("gunicorn.error")
 
 def refusal(why: GraphError | ParseException, cfg: Any, client: Any) -> bytes:
     """The whole answer, head and body; the connection is closed after it."""
-    error = why if isinstance(why, GraphError) else _unreadable(why, cfg)
     request_id = str(uuid.uuid4())
     whose = {"request_id": request_id}
     log.warning("Refused a request of %s: %s", client[0] if client else "?", why, extra=whose)
+    error = why if isinstance(why, GraphError) else _unreadable(why, cfg)
     request = SimpleNamespace(request_id=request_id, client_request_id=request_id)
     response = answer(envelope(error, request), error.status, headers=error.headers)  # type: ignore[arg-type]
     response["Connection"] = "close"
