@@ -57,6 +57,7 @@ class Child:
     inherits: Sequence[int] = ()  # file descriptors
     process: subprocess.Popen | None = None
     started: float = 0.0
+    has_run: bool = False
 
 
 @dataclass
@@ -99,11 +100,15 @@ class Supervisor:
             for child in self.children:
                 assert child.process
                 code = child.process.poll()
+                soon = time.monotonic() - child.started < TOO_SOON
                 if code is None:
+                    child.has_run = child.has_run or not soon
                     continue
-                if time.monotonic() - child.started < TOO_SOON:
+                if soon and not child.has_run:
                     self.log(f"{child.name} could not start (exit code {code}).")
                     return 1
+                if soon:
+                    self.stopping.wait(1)
                 self.log(f"{child.name} ended with code {code}; starting it again.")
                 os.close(self._start(child))
             if self.asked_to_reload.is_set():

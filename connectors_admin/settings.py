@@ -174,6 +174,10 @@ MAX_PAGE_SIZE = 999
 
 WEB_THREADS = int(number("WEB_THREADS", 16, minimum=1))  # requests answered at once, a process
 WEB_CONNECTIONS = int(number("WEB_CONNECTIONS", 1000, minimum=10))  # open at once, a process
+if WEB_CONNECTIONS <= WEB_THREADS:
+    raise ImproperlyConfigured(
+        f"WEB_CONNECTIONS must be more than WEB_THREADS, which is {WEB_THREADS}."
+    )
 WEB_REQUEST_SECONDS = number("WEB_REQUEST_SECONDS", 30, minimum=1)  # for a client to send one
 
 # Django -----------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ READ = 65_536
 #: same bytes (SSL_write(3)), which is so as long as all are cut at this length.
 PIECE = 16_384
 #: Of a body, or of an answer that waits, in memory; the rest goes to a temporary file.
-IN_MEMORY = 65_536
+IN_MEMORY = 16_384
 #: A client that reads an answer slowly must take this much in every ``Limits.seconds``.
 PACE = 65_536
 #: After the last answer: what is still on its way is read and thrown away before the connection is

@@ -82,6 +82,25 @@ def test_e004_insecure_cookies_behind_https(found):
     assert found(PUBLIC_URL=HTTPS, ALLOWED_HOSTS=hosts, SESSION_COOKIE_SECURE=True) == set()
 
 
+@pytest.mark.parametrize(
+    ("path", "taken"),
+    [
+        ("/connections", True),
+        ("/v1.0", True),
+        ("/admin/tools", True),
+        ("/static", True),
+        ("/docs", True),
+        ("/runs", True),
+        ("/connectors", False),
+        ("/tools/connections", False),
+        ("", False),
+    ],
+)
+def test_e005_a_path_that_addresses_of_ours_begin_with(found, path, taken):
+    https = {"ALLOWED_HOSTS": ["connectors.example"], "SESSION_COOKIE_SECURE": True}
+    assert found(PUBLIC_URL=HTTPS + path, **https) == ({"operations.E005"} if taken else set())
+
+
 @pytest.mark.parametrize("url", ["", "http://connectors.example"])
 def test_w001_others_without_tls(found, url):
     assert found(ALLOWED_HOSTS=["connectors.example"], PUBLIC_URL=url) == {"operations.W001"}

@@ -135,6 +135,23 @@ def test_whole_life(serving, token, root, way):
     assert http("GET", location)[0] == 404
 
 
+def test_what_a_proxy_would_say_is_not_believed_of_anybody(serving, token):
+    """Neither by the web server nor by Django, unless TRUST_FORWARDED_HEADERS tells it to."""
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Host": "localhost",
+        "X-Forwarded-Prefix": "/elsewhere",
+        "X-Script-Name": "/elsewhere",
+        "Script_Name": "/v1.0",
+        "Forwarded": "host=localhost;proto=https",
+    }
+    request = urllib.request.Request(f"{serving.address}/v1.0/connections", headers=headers)
+    with urllib.request.urlopen(request, timeout=20) as response:
+        context = json.load(response)["@odata.context"]
+    assert context.startswith(f"{serving.address}/v1.0/$metadata#")
+
+
 def test_second_start_has_the_same_data_and_shows_no_secret(installation, tmp_path):
     with serve(installation) as first:
         pass

@@ -215,6 +215,18 @@ def test_the_generated_secret_stays_the_same(tmp_path):
         ({"MAX_BODY_BYTES": "10"}, "MAX_BODY_BYTES must be at least 1000, not 10."),
         ({"PUBLIC_URL": "connectors.example"}, "PUBLIC_URL must begin with http:// or https://."),
         ({"PUBLIC_URL": "ftp://x"}, "PUBLIC_URL must begin with http:// or https://."),
+        ({"PUBLIC_URL": "https://x/a b"}, "PUBLIC_URL must end with its host or with a path of"),
+        ({"PUBLIC_URL": "https://x/a//b"}, "PUBLIC_URL must end with its host or with a path of"),
+        ({"PUBLIC_URL": "https://x/?a=b"}, "PUBLIC_URL must end with its host or with a path of"),
+        ({"WEB_THREADS": "0"}, "WEB_THREADS must be at least 1, not 0."),
+        ({"WEB_CONNECTIONS": "many"}, "WEB_CONNECTIONS must be a number, not 'many'."),
+        ({"WEB_CONNECTIONS": "5"}, "WEB_CONNECTIONS must be at least 10, not 5."),
+        (
+            {"WEB_CONNECTIONS": "20", "WEB_THREADS": "20"},
+            "WEB_CONNECTIONS must be more than WEB_THREADS, which is 20.",
+        ),
+        ({"WEB_REQUEST_SECONDS": "0"}, "WEB_REQUEST_SECONDS must be at least 1, not 0."),
+        ({"CERTIFICATE_LOOK": "never"}, "CERTIFICATE_LOOK must be a number, not 'never'."),
         (
             {"DATABASE_URL": "mysql://u@127.0.0.1/x", "SECRET_KEY": "x"},
             "DATABASE_URL must begin with sqlite:/// or postgres://.",
@@ -298,6 +310,14 @@ def test_a_public_url_loses_its_slash_and_turns_on_what_https_needs(tmp_path):
     assert shown(tmp_path, facts, PUBLIC_URL="http://c.example") == (
         "http://c.example http://c.example False False ['http://c.example'] 0"
     )
+
+
+def test_the_path_of_a_public_url_is_where_all_of_it_is(tmp_path):
+    facts = "s.FORCE_SCRIPT_NAME, s.STATIC_URL, s.SESSION_COOKIE_PATH, s.CSRF_COOKIE_PATH"
+    assert shown(tmp_path, facts, PUBLIC_URL="https://c.example/tools/graph/") == (
+        "/tools/graph /tools/graph/static/ /tools/graph /tools/graph"
+    )
+    assert shown(tmp_path, facts, PUBLIC_URL="https://c.example") == "None /static/ / /"
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8443", "[::1]:8443"])

@@ -138,8 +138,6 @@ def slow_client(serving: Serving, kind: str) -> socket.socket:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_ordinary_client_is_answered_while_200_slow_ones_wait(patient, kind):
-    if kind == "half a handshake" and patient.address.startswith("http:"):
-        return
     with ExitStack() as stack:
         slow = [stack.enter_context(slow_client(patient, kind)) for _ in range(MANY)]
         assert all(is_answered(patient) for _ in range(5))
