@@ -421,6 +421,8 @@ def test_the_console_prints_nothing_unmasked():
     except ValueError:
         trouble = sys.exc_info()
     said = {
+        "name": "x",
+        "levelname": "ERROR",
         "msg": "%s was refused",
         "args": (f"sig={JWT}",),
         "exc_info": trouble,
