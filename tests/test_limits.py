@@ -50,7 +50,7 @@ def failed_with(**error) -> dict:
         (
             "POST",
             f"{HERE}/operations",
-            "[" * 33 + "]" * 33,
+            '{"a":' + "[" * 32 + "]" * 32 + "}",
             400,
             "BadRequest",
             "deeper than 32 levels",

@@ -6,6 +6,7 @@ import json
 import logging
 import secrets
 import string
+import sys
 import time
 
 import jwt
@@ -34,6 +35,7 @@ from tests.factories import (
     report,
 )
 from tests.graph import GraphClient
+from tests.logged import printed
 
 JWT = jwt.encode({"sub": "somebody"}, "a" * 32, "HS256")
 CREATED = Application.new_secret()
@@ -413,5 +415,19 @@ def test_arguments_that_do_not_fit_break_nothing(logged):
     assert lines == ["WARNING %d of client_secret=*** (its arguments do not fit)"]
 
 
-def test_the_console_has_the_filter(settings):
-    assert all("masking" in handler["filters"] for handler in settings.LOGGING["handlers"].values())
+def test_the_console_prints_nothing_unmasked():
+    try:
+        raise ValueError(f"password={CREATED}")
+    except ValueError:
+        trouble = sys.exc_info()
+    said = {
+        "name": "x",
+        "levelname": "ERROR",
+        "msg": "%s was refused",
+        "args": (f"sig={JWT}",),
+        "exc_info": trouble,
+        "stack_info": JWT,
+    }
+    log = printed([logging.makeLogRecord(said)])
+    assert "sig=*** was refused" in log and "ValueError: password=***" in log
+    assert holds_no_secret(log)

@@ -113,6 +113,13 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
                 Limit(
                     _("Bearer tokens hold for"), _seconds(settings.TOKEN_LIFETIME), "TOKEN_LIFETIME"
                 ),
+                Limit(
+                    _("The key that signs them is replaced after"),
+                    _span(timedelta(days=settings.ROTATE_SIGNING_KEY_DAYS))
+                    if settings.ROTATE_SIGNING_KEY_DAYS
+                    else _("no time, by command only"),
+                    "ROTATE_SIGNING_KEY_DAYS",
+                ),
             ],
         ),
         (
@@ -167,6 +174,16 @@ def limits() -> list[tuple[StrOrPromise, list[Limit]]]:
             [
                 Limit(_("Rows, unless you choose another number"), str(PAGE_SIZE)),
                 Limit(_("Counts stop at"), f"{COUNT_LIMIT:,}"),
+                Limit(
+                    _("A session ends without doing anything after"),
+                    _seconds(settings.SESSION_IDLE),
+                    "SESSION_IDLE",
+                ),
+                Limit(
+                    _("A session ends in any case after"),
+                    _seconds(settings.SESSION_LIFETIME),
+                    "SESSION_LIFETIME",
+                ),
                 Limit(_("Newest changes that a text is looked for in"), f"{SEARCHED:,}"),
                 Limit(_("Time zone, unless you choose another"), settings.TIME_ZONE, "TIME_ZONE"),
             ],
