@@ -342,12 +342,26 @@ print(Session.objects.count(), WorkerHeartbeat.objects.count(), last.action, las
 def test_one_of_an_earlier_version_is_migrated(tmp_path):
     old = embedded(tmp_path / "old")
     manage(old, "migrate", "operations", "0006", "--verbosity", "0")
+    with closing(sqlite3.connect(tmp_path / "old" / DATABASE)) as database:
+        database.execute(
+            "INSERT INTO operations_signingkey VALUES ('k', 'pem', '2026-01-01', NULL)"
+        )
+        database.commit()
     manage(old, "backup", str(tmp_path / "old.tar"))
     new = embedded(tmp_path / "new")
 
-    manage(new, "restore", str(tmp_path / "old.tar"))
+    said = manage(new, "restore", str(tmp_path / "old.tar"))
 
     assert "[ ]" not in manage(new, "showmigrations")
+    keys = "from operations.models import SigningKey; print(SigningKey.objects.get().private_pem)"
+    assert shell(new, keys) == "pem", "it can be opened by the key that came along"
+    assert "SECRET_KEY" not in said
+
+
+def test_a_secret_key_that_is_another_one_is_told(backup, other):
+    said = manage(other | {"SECRET_KEY": "of-the-environment"}, "restore", str(backup))
+
+    assert "The backup's SECRET_KEY is not the one in use here" in said
 
 
 def test_it_refuses_while_the_service_runs(backup, other):
