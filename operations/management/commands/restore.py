@@ -59,8 +59,8 @@ class Command(BaseCommand):
         )
         if ("secret_key" in manifest["files"]) != settings.SECRET_KEY_GENERATED:
             self.stdout.write(
-                "The backup's SECRET_KEY is not the one in use here: what it sealed and signed, such "
-                "as the keys of tokens, is good only with that one. Set SECRET_KEY to it."
+                "The backup's SECRET_KEY is not the one in use here: what it sealed and signed, "
+                "such as the keys of tokens, is good only with that one. Set SECRET_KEY to it."
             )
 
 
