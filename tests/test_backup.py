@@ -30,7 +30,17 @@ from connectors_admin import embedded as files
 from operations import backups
 from operations.backups import BackupError
 from tests.factories import a_schema
-from tests.processes import MANAGE, embedded, manage, serve, shell, start_worker, wait_for
+from tests.processes import (
+    MANAGE,
+    embedded,
+    free_port,
+    manage,
+    refused,
+    serve,
+    shell,
+    start_worker,
+    wait_for,
+)
 
 DATABASE = "connectors.sqlite3"
 MAKE = """
@@ -38,20 +48,6 @@ from operations.models import Actor, ExternalConnection
 for name in {names}:
     ExternalConnection.objects.register(Actor.command("test"), graph_id=name, name="x")
 """
-
-
-def refused(environment: dict[str, str], *arguments: str) -> str:
-    """What a command says that refuses, in one sentence and without a traceback."""
-    done = subprocess.run(
-        [sys.executable, MANAGE, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +394,7 @@ def test_while_it_is_restored_nobody_starts(other):
     held = os.open(Path(other["DATA_DIR"]) / f"{DATABASE}.use", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
-        for command in (["serve"], ["run_operations"], ["backup", "x.tar"]):
+        for command in (["serve", "--port", f"{free_port()}"], ["run_operations"], ["backup", "x"]):
             assert "A restore is under way." in refused(other, *command)
     finally:
         os.close(held)
