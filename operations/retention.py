@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Rows that one step looks at, and deletes at the most.
-WINDOW = 500
+WINDOW = 200
 EVERY = timedelta(days=1)
 #: A run that is so late is put off: the service was away, or the clock has jumped.
 TOO_LATE = timedelta(days=1)
