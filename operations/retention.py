@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Rows that one step looks at, and deletes at the most.
-WINDOW = 500
+WINDOW = 200
 EVERY = timedelta(days=1)
 #: A run that is so late is put off: the service was away, or the clock has jumped.
 TOO_LATE = timedelta(days=1)
@@ -276,9 +276,13 @@ def _remove(kind: Kind, before: datetime, keys: list[Any]) -> int:
         rows = rows.filter(connection__in=_hold_connections(rows))
     if isinstance(rows, ChangeQuerySet):
         return rows.forget()
-    old = list(_locked(rows).values_list("pk", flat=True))
-    kind.model._default_manager.filter(pk__in=old).delete()
-    return len(old)
+    old = kind.model._default_manager.filter(
+        pk__in=list(_locked(rows).values_list("pk", flat=True))
+    )
+    if kind.model is ConnectionOperation:
+        Schema.objects.filter(operation__in=old).update(operation=None)
+    # not delete(), which reads every row first; what refers to one is let go of above
+    return old._raw_delete(old.db)
 
 
 def _hold_connections(rows: models.QuerySet) -> list[int]:

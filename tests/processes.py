@@ -82,6 +82,20 @@ def manage(environment: dict[str, str], *arguments: str, code: str | None = None
     return done.stdout
 
 
+def refused(environment: dict[str, str], *arguments: str) -> str:
+    """What a command says that refuses, in one sentence and without a traceback."""
+    done = subprocess.run(
+        [sys.executable, MANAGE, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
 def shell(environment: dict[str, str], code: str) -> str:
     """Run Python against an installation's database; returns the last line it printed."""
     return manage(environment, "shell", "--no-imports", code=code).strip().rpartition("\n")[2]

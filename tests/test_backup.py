@@ -30,7 +30,17 @@ from connectors_admin import embedded as files
 from operations import backups
 from operations.backups import BackupError
 from tests.factories import a_schema
-from tests.processes import MANAGE, embedded, manage, serve, shell, start_worker, wait_for
+from tests.processes import (
+    MANAGE,
+    embedded,
+    free_port,
+    manage,
+    refused,
+    serve,
+    shell,
+    start_worker,
+    wait_for,
+)
 
 DATABASE = "connectors.sqlite3"
 MAKE = """
@@ -38,20 +48,6 @@ from operations.models import Actor, ExternalConnection
 for name in {names}:
     ExternalConnection.objects.register(Actor.command("test"), graph_id=name, name="x")
 """
-
-
-def refused(environment: dict[str, str], *arguments: str) -> str:
-    """What a command says that refuses, in one sentence and without a traceback."""
-    done = subprocess.run(
-        [sys.executable, MANAGE, *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 1, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr
 
 
 @pytest.fixture(scope="module")
@@ -342,12 +338,26 @@ print(Session.objects.count(), WorkerHeartbeat.objects.count(), last.action, las
 def test_one_of_an_earlier_version_is_migrated(tmp_path):
     old = embedded(tmp_path / "old")
     manage(old, "migrate", "operations", "0006", "--verbosity", "0")
+    with closing(sqlite3.connect(tmp_path / "old" / DATABASE)) as database:
+        database.execute(
+            "INSERT INTO operations_signingkey VALUES ('k', 'pem', '2026-01-01', NULL)"
+        )
+        database.commit()
     manage(old, "backup", str(tmp_path / "old.tar"))
     new = embedded(tmp_path / "new")
 
-    manage(new, "restore", str(tmp_path / "old.tar"))
+    said = manage(new, "restore", str(tmp_path / "old.tar"))
 
     assert "[ ]" not in manage(new, "showmigrations")
+    keys = "from operations.models import SigningKey; print(SigningKey.objects.get().private_pem)"
+    assert shell(new, keys) == "pem", "it can be opened by the key that came along"
+    assert "SECRET_KEY" not in said
+
+
+def test_a_secret_key_that_is_another_one_is_told(backup, other):
+    said = manage(other | {"SECRET_KEY": "of-the-environment"}, "restore", str(backup))
+
+    assert "The backup's SECRET_KEY is not the one in use here" in said
 
 
 def test_it_refuses_while_the_service_runs(backup, other):
@@ -384,7 +394,7 @@ def test_while_it_is_restored_nobody_starts(other):
     held = os.open(Path(other["DATA_DIR"]) / f"{DATABASE}.use", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(held, fcntl.LOCK_EX)
     try:
-        for command in (["serve"], ["run_operations"], ["backup", "x.tar"]):
+        for command in (["serve", "--port", f"{free_port()}"], ["run_operations"], ["backup", "x"]):
             assert "A restore is under way." in refused(other, *command)
     finally:
         os.close(held)

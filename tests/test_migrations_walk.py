@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.processes import manage, own_database, shell
+from tests.processes import free_port, manage, own_database, refused, shell
 
 
 def run(environment, *functions: str) -> str:
@@ -75,3 +75,20 @@ waiting = ConnectionOperation.objects.get(graph_id="waiting")
 print(waiting.status, waiting.attempt)
 """
     assert shell(installation, code) == "2 2"
+
+
+@pytest.mark.parametrize("command", ["serve --port {}", "run_operations"])
+def test_a_version_does_not_start_on_the_database_of_a_newer_one(installation, command):
+    later = """
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+MigrationRecorder(connection).{}("operations", "9999_later")
+"""
+    shell(installation, later.format("record_applied"))
+    try:
+        said = refused(installation, *command.format(free_port()).split())
+    finally:
+        shell(installation, later.format("record_unapplied"))
+
+    assert "The database was made by a newer version than this one (" in said
+    assert "does not know 9999_later. Run the newer version, or restore" in said

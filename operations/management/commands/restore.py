@@ -57,6 +57,11 @@ class Command(BaseCommand):
             "Everybody signs in again. Tokens of then hold, and so does every secret that was "
             "revoked since: revoke it again."
         )
+        if ("secret_key" in manifest["files"]) != settings.SECRET_KEY_GENERATED:
+            self.stdout.write(
+                "The backup's SECRET_KEY is not the one in use here: what it sealed and signed, "
+                "such as the keys of tokens, is good only with that one. Set SECRET_KEY to it."
+            )
 
 
 def _restore(source: Path) -> tuple[dict[str, Any], Path]:
@@ -97,6 +102,8 @@ def _make_current(copy: Path, manifest: dict[str, Any]) -> None:
     connection.close()
     own = connection.settings_dict["NAME"]
     connection.settings_dict["NAME"] = str(copy)
+    if settings.SECRET_KEY_GENERATED and (key := _ready("secret_key")).exists():
+        settings.SECRET_KEY = key.read_text()  # what is sealed anew is opened by it from now on
     try:
         backups.check(connection)
         call_command("migrate", verbosity=0, interactive=False)
