@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from uuid import UUID
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -19,8 +21,11 @@ from django.views.decorators.csrf import csrf_exempt
 from operations import tokens
 from operations.api.paths import base_url
 from operations.api.refusals import keep
-from operations.errors import Lack
+from operations.errors import DatabaseUnavailable, Lack
 from operations.models import Application, ApplicationSecret
+from operations.outage import is_outage
+
+log = logging.getLogger(__name__)
 
 #: A tenant may be named by its GUID or by one of these, as Entra's own words are.
 TENANT_NAMES = ("common", "organizations", "connectors-admin")
@@ -60,9 +65,7 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
         if refusal.status != 405:
             _keep(refusal, request, client_id)
         return _refuse(refusal, request)
-    ApplicationSecret.objects.filter(pk=secret.pk).update(
-        last_used_at=timezone.now(), last_used_address=_address(request)
-    )
+    _note_use(secret, request)
     seconds = lifetime - 1
     return _uncached(
         JsonResponse(
@@ -74,6 +77,19 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
             }
         )
     )
+
+
+def _note_use(secret: ApplicationSecret, request: HttpRequest) -> None:
+    """Keep when and from where; whoever only wants to read needs a token also while the database
+    takes no writes."""
+    try:
+        ApplicationSecret.objects.filter(pk=secret.pk).update(
+            last_used_at=timezone.now(), last_used_address=_address(request)
+        )
+    except DatabaseError as error:
+        if not is_outage(error):
+            raise
+        log.error("The use of a secret was not noted: %s", str(error).strip())
 
 
 def metadata(request: HttpRequest, tenant: str) -> HttpResponse:
@@ -118,6 +134,15 @@ def refuse_bad_request(request: HttpRequest) -> HttpResponse:
 def refuse_server_error(request: HttpRequest) -> HttpResponse:
     """Something of ours broke; the log has it under the trace id."""
     return _refuse(OAuthError("server_error", 90033, "A transient error occurred.", 500), request)
+
+
+def refuse_unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer at the moment (RFC 6749 5.2, and 4.1.2.1 for the word)."""
+    said = DatabaseUnavailable()
+    error = OAuthError("temporarily_unavailable", 90033, said.message, said.status)
+    response = _refuse(error, request)
+    response["Retry-After"] = said.headers["Retry-After"]
+    return response
 
 
 def _check_get(request: HttpRequest) -> None:

@@ -8,10 +8,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.utils import timezone
 
 from operations.errors import TooManyRequests
+from operations.outage import is_full
 
 
 class RequestCountQuerySet(models.QuerySet["RequestCount"]):
@@ -25,14 +26,23 @@ class RequestCountQuerySet(models.QuerySet["RequestCount"]):
             return
         now = time.time()
         window = int(now // settings.THROTTLE_WINDOW)
-        with connection.cursor() as cursor:
-            key = models.UUIDField().get_db_prep_value(app_id, connection)
-            cursor.execute(_COUNT_ONE, [key, window])
-            [count] = cursor.fetchone()
+        try:
+            count = self._count_one(app_id, window)
+        except OperationalError as error:
+            if not is_full(error):
+                raise
+            return  # whoever only reads is not to suffer for it, and no write will succeed
         if count > settings.THROTTLE_LIMIT:
             self.filter(app_id=app_id).update(refused_at=timezone.now())
             ends_in = (window + 1) * settings.THROTTLE_WINDOW - now
             raise TooManyRequests(max(1, math.ceil(ends_in)))
+
+    def _count_one(self, app_id: UUID, window: int) -> int:
+        with connection.cursor() as cursor:
+            key = models.UUIDField().get_db_prep_value(app_id, connection)
+            cursor.execute(_COUNT_ONE, [key, window])
+            [count] = cursor.fetchone()
+        return count
 
     def refused_since(self, app_id: UUID, moment: datetime) -> bool:
         """Whether the application was refused a request after a moment."""
