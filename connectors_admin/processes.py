@@ -40,6 +40,7 @@ class Child:
     command: Sequence[str]
     process: subprocess.Popen | None = None
     started: float = 0.0
+    has_run: bool = False
 
 
 @dataclass
@@ -69,11 +70,15 @@ class Supervisor:
             for child in self.children:
                 assert child.process
                 code = child.process.poll()
+                soon = time.monotonic() - child.started < TOO_SOON
                 if code is None:
+                    child.has_run = child.has_run or not soon
                     continue
-                if time.monotonic() - child.started < TOO_SOON:
+                if soon and not child.has_run:
                     self.log(f"{child.name} could not start (exit code {code}).")
                     return 1
+                if soon:
+                    self.stopping.wait(1)
                 self.log(f"{child.name} ended with code {code}; starting it again.")
                 self._start(child)
         return 0

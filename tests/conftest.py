@@ -6,6 +6,7 @@ from django.test import Client
 from operations import foreign_tokens, tokens
 from operations.roles import Role
 from tests.factories import make_application, make_person
+from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.graph import OWNED, GraphClient
 
 

@@ -11,14 +11,15 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+HOME = Path(settings.BASE_DIR)
+MANAGE = str(HOME / "manage.py")
 
 
 @contextmanager
@@ -76,13 +77,14 @@ def shell(environment: dict[str, str], code: str) -> str:
     return manage(environment, "shell", "--no-imports", code=code).strip().rpartition("\n")[2]
 
 
-def start_worker(environment: dict[str, str]) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, MANAGE, "run_operations"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def start_worker(environment: dict[str, str], log: Path | None = None) -> subprocess.Popen:
+    with open(log or os.devnull, "w") as errors:
+        return subprocess.Popen(
+            [sys.executable, MANAGE, "run_operations"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:
@@ -115,6 +117,11 @@ class Serving:
         return found.group(1)
 
     @property
+    def token(self) -> str:
+        """The bearer token that a first start prints."""
+        return self.curl.partition("Bearer ")[2].partition("'")[0]
+
+    @property
     def curl(self) -> str:
         found = re.search(r"^ *(curl .*)$", self.banner, re.MULTILINE)
         assert found, self.banner
@@ -125,17 +132,31 @@ class Serving:
         return self.process.wait(20)
 
 
+def children(pid: int) -> dict[int, str]:
+    """The processes that this one has started, and their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid:
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
 @contextmanager
-def serve(environment: dict[str, str], *arguments: str) -> Iterator[Serving]:
+def serve(
+    environment: dict[str, str], *arguments: str, log: Path | None = None
+) -> Iterator[Serving]:
     """``manage.py serve`` on a free port, answering; ended when the block ends."""
     port = free_port()
-    process = subprocess.Popen(
-        [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
+    with open(log or os.devnull, "w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, MANAGE, "serve", "--port", str(port), *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
     try:
         lines = []
         assert process.stdout
