@@ -120,8 +120,11 @@ def errors_are_counted_once() -> Iterator[str]:
     from operations.models import Change, ErrorGroup
 
     expected: Counter[str] = Counter()
-    for change in Change.objects.filter(action="operation.failed"):
-        error = (change.after or {}).get("error") or {}
+    for change in Change.objects.filter(action__in=("operation.failed", "operation.reported")):
+        after = change.after or {}
+        if after.get("status") != "failed":
+            continue
+        error = after.get("error") or {}
         expected[fingerprint(error.get("code"), error.get("target"), error.get("message"))] += 1
     found = dict(ErrorGroup.objects.values_list("fingerprint", "count"))
     for group in {*expected, *found} - {""}:

@@ -1,4 +1,4 @@
-"""Kills a worker at every step of its work. Run as a process: ``python -m tests.killed``.
+"""Kills workers and requests at every step of what they do: ``python -m tests.killed``.
 
 A step is every SQL statement, and the moment behind each COMMIT. Each scene is made anew for each
 step that its work has, and a child does the work that kills itself with SIGKILL at that step.
@@ -36,11 +36,13 @@ from operations.models import (  # noqa: E402
     BulkAction,
     Channel,
     ConnectionOperation,
+    ExternalConnection,
     OperationStatus,
     OutcomeRule,
 )
 from operations.selection import OperationSelection  # noqa: E402
 from tests import factories  # noqa: E402
+from tests.graph import OWNED, WRITE_ALL, GraphClient  # noqa: E402
 
 ERROR = {"code": "Rehearsed", "message": "Rehearsed failure."}
 
@@ -172,7 +174,47 @@ def work(scene: Callable) -> None:
     worker._leave()
 
 
-def child(scene: Callable, fatal: int) -> bool:
+# Requests: each makes one thing, and is sent again by a client that got no answer -----------------
+
+BELOW = "/v1.0/external/connections"
+REQUESTS = {
+    "create": ("POST", "", None),
+    "register": ("PATCH", "/{}/schema", factories.a_schema()),
+    "report": ("POST", "/{}/operations", {}),
+}
+
+
+def send(graph: GraphClient, name: str, graph_id: str) -> int:
+    """Send the request under the same client-request-id each time. Returns the status."""
+    method, path, body = REQUESTS[name]
+    body = {"id": graph_id, "name": "x"} if body is None else body
+    path = BELOW + path.format(graph_id)
+    return graph.request(method, path, body, client_request_id=f"of-{graph_id}").status_code
+
+
+def check_made_once(name: str, graph_id: str) -> None:
+    connection = ExternalConnection.objects.get(graph_id=graph_id)
+    operations = connection.operations.count()
+    assert operations == (0 if name == "create" else 1), (name, graph_id, operations)
+
+
+def kill_requests() -> Iterator[tuple[str, int]]:
+    graph = GraphClient(factories.make_application(OWNED, WRITE_ALL))
+    for name in REQUESTS:
+        for fatal in itertools.count(1):
+            graph_id = f"{name}{fatal}"
+            if name != "create":
+                factories.make_connection(graph_id)
+            survived = not child(lambda: send(graph, name, graph_id), fatal)  # noqa: B023
+            status = send(graph, name, graph_id)
+            assert status in (201, 202), (name, fatal, status)
+            check_made_once(name, graph_id)
+            if survived:
+                break
+        yield f"request to {name}", fatal - 1
+
+
+def child(work: Callable[[], Any], fatal: int) -> bool:
     """Do the work in a fork, which dies at that step. False if there are not so many."""
     connections.close_all()
     gc.freeze()
@@ -181,7 +223,7 @@ def child(scene: Callable, fatal: int) -> bool:
         code = 1
         try:
             with Steps(fatal).watching():
-                work(scene)
+                work()
             code = 0
         except BaseException:
             traceback.print_exc()
@@ -190,7 +232,7 @@ def child(scene: Callable, fatal: int) -> bool:
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
         return True
-    assert status == 0, f"{scene.__name__} broke before step {fatal}"
+    assert status == 0, f"it broke before step {fatal}"
     return False
 
 
@@ -204,20 +246,23 @@ def end_what_is_left(heir: Worker) -> None:
         pass
 
 
-def main() -> None:
-    settings.PURGE_IN_REQUEST = 0
+def kill_workers() -> Iterator[tuple[str, int]]:
     heir = Worker()
     heir.tidy_at = float("inf")
-    told = {}
     for scene in SCENES:
         for fatal in itertools.count(1):
             scene(fatal)
-            survived = not child(scene, fatal)
+            survived = not child(lambda: work(scene), fatal)  # noqa: B023
             end_what_is_left(heir)
             if survived:
                 break
-            told[scene.__name__] = fatal
+        yield scene.__name__, fatal - 1
     assert heir.trouble is None
+
+
+def main() -> None:
+    settings.PURGE_IN_REQUEST = 0
+    told = dict(kill_requests()) | dict(kill_workers())
     sys.stdout.write(json.dumps(told))
 
 

@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,46 @@ def shell(environment: dict[str, str], code: str) -> str:
     return manage(environment, "shell", "--no-imports", code=code).strip().rpartition("\n")[2]
 
 
-def start_worker(environment: dict[str, str], log: Path | None = None) -> subprocess.Popen:
+def query(environment: dict[str, str], sql: str) -> tuple:
+    """The first row that an installation's database answers. A process of its own (``shell``) would
+    take its time, and come too late for what is in the middle of something."""
+    if "DATABASE_URL" in environment:
+        import psycopg
+
+        with psycopg.connect(environment["DATABASE_URL"]) as database:
+            return database.execute(sql).fetchone()
+    with closing(sqlite3.connect(f"{environment['DATA_DIR']}/connectors.sqlite3")) as database:
+        return database.execute(sql).fetchone()
+
+
+#: What the tests have started: whatever a test does, none of it outlives it (``conftest``).
+_started: list[subprocess.Popen] = []
+
+
+def start(environment: dict[str, str], *command: str, log: Path | None = None) -> subprocess.Popen:
+    """A process of Python's that runs until it is stopped, or the test ends."""
     with open(log or os.devnull, "w") as errors:
-        return subprocess.Popen(
-            [sys.executable, MANAGE, "run_operations"],
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=HOME,
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=errors,
         )
+    _started.append(process)
+    return process
+
+
+def start_worker(environment: dict[str, str], log: Path | None = None) -> subprocess.Popen:
+    return start(environment, MANAGE, "run_operations", log=log)
+
+
+def end_what_was_started() -> None:
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def wait_for(what: Callable[[], Any], seconds: float = 30) -> Any:

@@ -1,5 +1,5 @@
-"""The disk of the database is full: writes are refused calmly, reading goes on, and so does all when
-there is space again.
+"""The disk of the database is full: writes are refused calmly, reading goes on, and everything
+goes on by itself when there is space again.
 
 The small disk is a tmpfs. SQLite's file lies on it, and of PostgreSQL the database's own tables.
 """
