@@ -22,8 +22,11 @@ def test_killed_under_load(tmp_path, figures):
         with serve(environment, "--web-workers", "2") as serving:
 
             def child(word: str) -> int:
-                of_serve = wait_for(lambda: children(serving.process.pid))
-                return next(pid for pid, line in of_serve.items() if word in line)
+                def found() -> list[int]:
+                    of_serve = children(serving.process.pid)
+                    return [pid for pid, line in of_serve.items() if word in line]
+
+                return wait_for(found)[0]
 
             def one_of_its_processes() -> list[int]:
                 return [wait_for(lambda: list(children(child("gunicorn"))))[0]]

@@ -18,16 +18,19 @@ pytestmark = pytest.mark.faults
 
 SLOW = "0.05"  # seconds a statement
 MAKE = """
+from django.db import transaction
 from operations import provisioning, runs
 from operations.models import *
 from operations.selection import OperationSelection
 from tests import factories
 def registrations(number):
-    for n in range(number):
-        factories.request_registration(factories.make_connection(f"held{n:04}"))
+    with transaction.atomic():
+        for n in range(number):
+            factories.request_registration(factories.make_connection(f"held{n:04}"))
 def failures(connection, number):
-    for n in range(number):
-        factories.report(connection, status="failed")
+    with transaction.atomic():
+        for n in range(number):
+            factories.report(connection, status="failed")
 """
 HELD = MAKE + "registrations(300)"
 PURGE = (

@@ -17,11 +17,12 @@ from django.conf import settings
 
 from tests.afterwards import look
 from tests.load import Load
-from tests.processes import Serving, own_database, serve, shell, start_worker, wait_for
+from tests.processes import Serving, own_database, query, serve, shell, start_worker, wait_for
 
 pytestmark = pytest.mark.faults
 
 SECONDS = 6
+HELD_UP = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted"
 
 
 class Person:
@@ -127,7 +128,8 @@ else:
                         target=lambda: waiting.append(calm.create(serving, "first")[0])
                     )
                     first.start()
-                    wait_for(lambda: calm.refused_calmly(calm.create(serving, "second")))
+                    wait_for(lambda: query(environment, HELD_UP) == (1,))
+                    assert calm.refused_calmly(calm.create(serving, "second"))
                     other.rollback()
                     first.join()
                 assert waiting == [201]

@@ -198,7 +198,7 @@ REFUSALS: dict[int, tuple[str, str]] = {
     500: ("InternalError", "Something of ours broke; the log has it under the request id."),
     503: (
         "Unavailable",
-        "The database, or the issuer of a foreign token, cannot be reached; try again.",
+        "The database, or a foreign token's issuer, does not answer; try again.",
     ),
 }
 _MORE_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
