@@ -169,9 +169,12 @@ def work(scene: Callable) -> None:
             return claim(name)
 
         provisioning.claim = last_claim
-    worker._beat()
+    if scene is not registration:
+        worker.beat_at = float("inf")
+    worker._try(worker._beat)
     worker._claim()
-    worker._leave()
+    if scene in (registration, handed_back):
+        worker._leave()
 
 
 # Requests: each makes one thing, and is sent again by a client that got no answer -----------------

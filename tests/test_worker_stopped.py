@@ -32,21 +32,21 @@ def failures(connection, number):
         for n in range(number):
             factories.report(connection, status="failed")
 """
-HELD = MAKE + "registrations(300)"
+HELD = MAKE + "registrations(200)"
 PURGE = (
     MAKE
     + """
 from django.conf import settings
 settings.PURGE_IN_REQUEST = 0
 doomed = factories.make_connection("doomed")
-failures(doomed, 1200)
+failures(doomed, 1000)
 provisioning.request_deletion(doomed, factories.COMMAND)
 """
 )
 RUN = (
     MAKE
     + """
-failures(factories.make_connection("many"), 300)
+failures(factories.make_connection("many"), 200)
 ada = Actor(ActorKind.OPERATOR, "ada", Channel.DASHBOARD)
 selection = OperationSelection(triages=(Triage.OPEN,))
 runs.start(BulkAction.ACKNOWLEDGE, selection, ada, reason="Known.")
@@ -86,7 +86,7 @@ def test_stopped_in_the_middle_with_a_slow_database(installation, figures, work)
     _, operations, changes = now(installation)
     if work == "held":
         worker = start_worker(installation | {"OPERATION_DURATION": "3600"})
-        wait_for(lambda: now(installation)[0] == 300)
+        wait_for(lambda: now(installation)[0] == 200)
         # all in one statement each, however slow the database is by now
         seconds = seconds_to_stop(worker)
         worker = slow_worker(installation | {"OPERATION_DURATION": "3600"})
