@@ -6,6 +6,7 @@ Called in a process of its own on an installation's database (``look``), or by a
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +16,10 @@ from tests.processes import shell
 
 
 def look(environment: dict[str, str], acknowledged: Path | None = None) -> dict[str, Any]:
-    """What is wrong (sentences), lost and twice (numbers), and how many operations there are.
+    """What is wrong, lost and twice, in sentences, and how many operations there are.
 
-    ``acknowledged`` is a file that ``load.Load.write`` has written.
+    ``acknowledged`` is a file that ``load.Load.write`` has written. Without it nobody knows what
+    was acknowledged: ``lost`` and ``twice`` are None, and what is made twice is among the wrong.
     """
     name = str(acknowledged) if acknowledged else ""
     return json.loads(
@@ -25,16 +27,33 @@ def look(environment: dict[str, str], acknowledged: Path | None = None) -> dict[
     )
 
 
+def settled(
+    environment: dict[str, str], acknowledged: Path | None = None, seconds: float = 60
+) -> dict[str, Any]:
+    """What ``look`` says when nothing is left to do, or after that many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        seen = look(environment, acknowledged)
+        if not seen["wrong"] or time.monotonic() > end:
+            return seen
+
+
+def judge(seen: dict[str, Any]) -> None:
+    """Fail with the sentences, if anything is wrong, lost or there twice."""
+    for name in ("wrong", "lost", "twice"):
+        assert not seen[name], (name, seen[name][:20])
+
+
 def report(acknowledged: str = "") -> str:
     from operations.models import ConnectionOperation
 
     wrong = [sentence for rule in RULES for sentence in rule()]
-    lost, twice = compared(Path(acknowledged)) if acknowledged else ([], [])
+    lost, twice = compared(Path(acknowledged)) if acknowledged else (None, None)
     return json.dumps(
         {
-            "wrong": wrong[:20],
-            "lost": lost[:20],
-            "twice": twice[:20],
+            "wrong": wrong,
+            "lost": lost,
+            "twice": twice,
             "operations": ConnectionOperation.objects.count(),
         }
     )

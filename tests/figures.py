@@ -7,17 +7,24 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-COLUMNS = ("fault", "database", "killed", "operations", "seconds", "lost", "twice", "note")
+COUNTED = ("operations", "wrong", "lost", "twice")
+COLUMNS = ("fault", "database", "killed", "seconds", *COUNTED, "note")
 
 
 @pytest.fixture
 def figures(request):
-    """Write down what a fault test has measured. ``killed`` counts processes, restarts or steps,
-    ``seconds`` are those until all went on; ``lost`` and ``twice`` are from ``afterwards``."""
+    """Write down what a fault test has measured, before it is judged: ``seen`` is from
+    ``afterwards.look``, ``killed`` counts processes, restarts or steps, ``seconds`` are those until
+    all went on."""
 
-    def write(fault: str, **measured: Any) -> None:
+    def write(fault: str, seen: dict[str, Any], **measured: Any) -> None:
         database = "SQLite" if settings.EMBEDDED_DATABASE else "PostgreSQL"
-        row = {"fault": fault, "database": database, "lost": 0, "twice": 0, **measured}
+        counted = {
+            name: len(found) if isinstance(found, list) else found
+            for name, found in seen.items()
+            if name in COUNTED
+        }
+        row = {"fault": fault, "database": database, **counted, **measured}
         request.node.user_properties.append(("fault", row))
 
     return write
@@ -25,7 +32,7 @@ def figures(request):
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     rows = [
-        [_text(row.get(column, "")) for column in COLUMNS]
+        [_text(row.get(column)) for column in COLUMNS]
         for reports in terminalreporter.stats.values()
         for report in reports
         if getattr(report, "when", "") == "call"
@@ -43,4 +50,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 def _text(value: Any) -> str:
+    if value is None:
+        return "-"  # not measured
     return f"{value:.1f}" if isinstance(value, float) else str(value)

@@ -15,7 +15,7 @@ import pytest
 from django.conf import settings
 
 from tests import calm
-from tests.afterwards import look
+from tests.afterwards import judge, settled
 from tests.cluster import own_cluster
 from tests.load import Load
 from tests.processes import own_database, serve, shell, wait_for
@@ -28,16 +28,8 @@ WHOLE = "from tests.afterwards import the_file_is_whole; print(list(the_file_is_
 def goes_on(load: Load) -> float:
     """Seconds until every client of the load has been answered again."""
     begun, seen = time.monotonic(), load.confirmed()
-    wait_for(lambda: load.confirmed() > seen + 20)
+    wait_for(lambda: load.confirmed() > seen + 10)
     return time.monotonic() - begun
-
-
-def nothing_is_lost(environment, load: Load, tmp_path) -> dict:
-    kept = load.write(tmp_path / "acknowledged")
-    seen = wait_for(lambda: not (now := look(environment, kept))["wrong"] and now)
-    assert not load.faults and not load.unsure
-    assert not seen["lost"] and not seen["twice"]
-    return seen
 
 
 if settings.EMBEDDED_DATABASE:
@@ -72,16 +64,18 @@ if settings.EMBEDDED_DATABASE:
                     backup = environment | {"DATABASE_URL": f"sqlite:///{tmp_path}/backup"}
                     assert shell(backup, WHOLE) == "[]"
                     goes_on(load)
-                seen = nothing_is_lost(environment, load, tmp_path)
+                seen = settled(environment, load.write(tmp_path / "acknowledged"))
                 assert serving.stop() == 0
 
-        assert load.statuses[503] > 0
         figures(
             "another process holds SQLite's lock",
-            operations=seen["operations"],
+            seen,
             seconds=seconds,
             note=f"answers {dict(load.statuses)}",
         )
+        assert not load.faults and not load.unsure
+        judge(seen)
+        assert load.statuses[503] > 0
 
 else:
 
@@ -105,14 +99,17 @@ else:
                     cluster.start()
                     seconds = max(seconds, goes_on(load))
                     assert calm.token_is_given(serving)
-                seen = nothing_is_lost(environment, load, tmp_path)
+                seen = settled(environment, load.write(tmp_path / "acknowledged"))
                 assert serving.stop() == 0
             assert shell(environment, "print(1)") == "1"
 
         figures(
             "database restarted under load" + (", pooled" if pooled else ""),
+            seen,
             killed=3,
-            operations=seen["operations"],
             seconds=seconds,
             note=f"answers {dict(load.statuses)}",
         )
+        assert not load.faults and not load.unsure
+        judge(seen)
+        assert load.statuses[503] > 0

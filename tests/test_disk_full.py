@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 
 from tests import calm
-from tests.afterwards import look
+from tests.afterwards import judge, settled
 from tests.cluster import for_the_server, needed, own_cluster
 from tests.load import Load
 from tests.processes import own_database, serve, wait_for
@@ -85,18 +85,18 @@ def test_full_and_emptied_under_load(tmp_path_factory, tmp_path, figures):
 
                 filler.unlink()
                 begun, seen = time.monotonic(), load.confirmed()
-                wait_for(lambda: load.confirmed() > seen + 20)
+                wait_for(lambda: load.confirmed() > seen + 10)
                 seconds = time.monotonic() - begun
             kept = load.write(tmp_path / "acknowledged")
-            seen = wait_for(lambda: not (now := look(environment, kept))["wrong"] and now)
+            seen = settled(environment, kept)
             assert serving.stop() == 0
 
-    assert not load.faults and not load.unsure
-    assert not seen["lost"] and not seen["twice"]
     figures(
         "disk full under load",
-        operations=seen["operations"],
+        seen,
         seconds=seconds,
         note=f"answers {dict(load.statuses)}",
     )
+    assert not load.faults and not load.unsure
+    judge(seen)
     place.rmdir()

@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 
 from connectors_admin.processes import STOP_TIMEOUT
-from tests.afterwards import look
+from tests.afterwards import judge, settled
 from tests.processes import manage, own_database, query, shell, start, start_worker, wait_for
 
 pytestmark = pytest.mark.faults
@@ -99,16 +99,17 @@ def test_stopped_in_the_middle_with_a_slow_database(installation, figures, work)
     assert now(installation)[0] == 0, "nothing is left to its lease"
 
     heir = start_worker(installation)
-    seen = wait_for(lambda: not (seen := look(installation))["wrong"] and seen, seconds=60)
+    seen = settled(installation)
     heir.terminate()
-    assert heir.wait(STOP_TIMEOUT) == 0
     figures(
         f"worker stopped, slow database: {work}",
+        seen,
         killed=1,
-        operations=seen["operations"],
         seconds=seconds,
         note="seconds until it had ended",
     )
+    assert heir.wait(STOP_TIMEOUT) == 0
+    judge(seen)
 
 
 @contextmanager
@@ -138,14 +139,15 @@ def test_stopped_while_the_database_does_not_answer(installation, tmp_path, figu
         seconds = seconds_to_stop(worker)
 
     heir = start_worker(installation)
-    seen = wait_for(lambda: not (seen := look(installation))["wrong"] and seen, seconds=30)
+    seen = settled(installation)
     heir.terminate()
-    assert heir.wait(STOP_TIMEOUT) == 0
-    assert seen["operations"] == 5
     figures(
         "worker stopped, locked database",
+        seen,
         killed=1,
-        operations=seen["operations"],
         seconds=seconds,
         note="seconds until it had ended",
     )
+    assert heir.wait(STOP_TIMEOUT) == 0
+    judge(seen)
+    assert seen["operations"] == 5
