@@ -6,13 +6,16 @@ BIN = $(VENV)/bin
 JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test test-browser test-clients test-deploy check audit screenshots
+.PHONY: run test test-faults test-browser test-clients test-deploy check audit screenshots
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-faults: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m faults -n 2 $(ARGS)
 
 test-browser: $(VENV)/.installed-browser
 	$(BIN)/python -m pytest -m browser -n 2 $(ARGS)

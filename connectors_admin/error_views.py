@@ -3,14 +3,17 @@ programs that miss it, a page elsewhere."""
 
 from __future__ import annotations
 
+import sys
+
 from django.core.exceptions import DisallowedHost, PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from operations.api import token_endpoint
-from operations.api.errors import refusal
+from operations.api.errors import broken, refusal
 from operations.api.paths import is_api_path, is_token_path
 from operations.dashboard import errors as pages
-from operations.errors import InvalidRequest, ItemNotFound, UnexpectedError, UnknownSegment
+from operations.errors import InvalidRequest, ItemNotFound, UnknownSegment
+from operations.outage import is_outage
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -45,8 +48,12 @@ def _is_program(request: HttpRequest) -> bool:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """Called while the error that nobody took is being handled, wherever it came from."""
+    error = sys.exc_info()[1]
     if is_api_path(request.path_info):
-        return refusal(UnexpectedError(), request)
+        return refusal(broken(error), request)
     if is_token_path(request.path_info):
+        if is_outage(error):
+            return token_endpoint.refuse_unavailable(request)
         return token_endpoint.refuse_server_error(request)
-    return pages.server_error(request)
+    return pages.unavailable(request) if is_outage(error) else pages.server_error(request)

@@ -91,7 +91,7 @@ def _database() -> dict:
         # of failing at once with "database is locked" when it turns from reading to writing.
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,
+            "timeout": number("SQLITE_BUSY_TIMEOUT", 20),  # seconds
             "init_command": f"PRAGMA journal_mode=WAL; PRAGMA synchronous={synchronous};",
         } | options
         config["CONN_MAX_AGE"] = None
@@ -100,7 +100,23 @@ def _database() -> dict:
     else:
         pool = switch("DATABASE_POOL", str(options.pop("pool", "")).lower() == "true")
         if pool:
-            options["pool"] = {"min_size": 2, "max_size": 8}
+            smallest = int(number("DATABASE_POOL_MIN", 2))
+            largest = int(number("DATABASE_POOL_MAX", max(8, smallest), minimum=1))
+            if largest < smallest:
+                raise ImproperlyConfigured(
+                    f"DATABASE_POOL_MAX must be at least DATABASE_POOL_MIN, {smallest}."
+                )
+            options["pool"] = {
+                "min_size": smallest,
+                "max_size": largest,
+                # seconds that a request waits for a free connection
+                "timeout": number("DATABASE_POOL_TIMEOUT", 10, minimum=0.1),
+                # seconds after which the pool no longer tries by itself to reach a database that
+                # is away, at growing intervals; the next request lets it try at once
+                "reconnect_timeout": 5,
+            }
+        # without it, a host that swallows packets holds a thread for minutes
+        options.setdefault("connect_timeout", 10)
         config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
         config["CONN_HEALTH_CHECKS"] = True
     return config

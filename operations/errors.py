@@ -425,6 +425,25 @@ class UnexpectedError(GraphError):
     message = "An unexpected error occurred. The service log has the details under this request-id."
 
 
+class DatabaseUnavailable(GraphError):
+    """The database is away, busy or full (``operations.outage``). The SDKs repeat a 503 by
+    themselves and no 507, which Graph keeps for a quota of the caller's own."""
+
+    status = 503
+    code = "serviceNotAvailable"
+    message = "The service cannot reach its database at the moment. Please retry."
+    #: Whole seconds.
+    retry_after = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A change may have been carried out although it was not confirmed. Send it again with "
+            "the same client-request-id: it is then not made twice.",
+            inner_code="DatabaseUnavailable",
+            headers={"Retry-After": str(self.retry_after)},
+        )
+
+
 class IssuerUnreachable(GraphError):
     """The foreign issuer does not answer, and the token's key is not among those we know."""
 

@@ -304,7 +304,7 @@ def stuck(now: datetime) -> Iterator[Check]:
 
 def deletions(now: datetime) -> Iterator[Check]:
     """Connections that are being deleted: their ids are not free again yet."""
-    rows = ExternalConnection.objects.filter(deleting_since__isnull=False)
+    rows = ExternalConnection.objects.deleting()
     found = list(rows.order_by("deleting_since").values_list("graph_id", "deleting_since")[:NAMED])
     details = [Detail(name, State.OK, since=since) for name, since in found]
     since = found[0][1] if found else None

@@ -13,7 +13,7 @@ No transaction waits or works inside.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ from operations.models import (
 )
 from operations.models.claim import Claim
 from operations.models.moves import outcome_columns
-from operations.models.operation_queryset import expectation
+from operations.models.operation_queryset import delay_after, expectation
 from operations.models.outcome_count import count_outcome
 from operations.models.races import once_more
 from operations.preconditions import ALWAYS, Precondition
@@ -249,14 +249,8 @@ def claim(worker: str) -> Claim | None:
 
 def renew(worker: str, held: Iterable[Claim]) -> int:
     """Extend the leases of what this worker has in hand. Returns how many are still its own."""
-    keys = [claim.operation_key for claim in held]
-    mine = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
-    return sum(
-        mine.filter(pk__in=keys[start : start + BATCH]).update(
-            lease_until=_in(settings.OPERATION_LEASE)
-        )
-        for start in range(0, len(keys), BATCH)
-    )
+    batches = _batches_of(worker, held)
+    return sum(mine.update(lease_until=_in(settings.OPERATION_LEASE)) for mine in batches)
 
 
 def finish(held: Claim) -> bool:
@@ -296,20 +290,33 @@ def fail_attempt(held: Claim, reason: str) -> None:
         if operation is None:
             return
         ConnectionOperation.objects.filter(held.fence()).update(
-            worker="", lease_until=None, run_after=_in(2**held.attempt), changed_at=Now()
+            worker="", lease_until=None, run_after=_in(delay_after(held.attempt)), changed_at=Now()
         )
         Change.record(held.actor, Action.OPERATION_HANDED_BACK, operation=operation, note=reason)
 
 
-def hand_back(held: Claim) -> None:
-    """A worker that stops gives an unfinished operation back; the attempt does not count."""
-    with transaction.atomic():
-        operation = ConnectionOperation.objects.filter(held.fence()).first()
-        returned = ConnectionOperation.objects.filter(held.fence()).update(
-            worker="", lease_until=None, attempt=F("attempt") - 1, changed_at=Now()
-        )
-        if operation and returned:
-            Change.record(held.actor, Action.OPERATION_HANDED_BACK, operation=operation)
+def hand_back(worker: str, held: Collection[Claim]) -> None:
+    """A worker that stops gives back what it has not finished; the attempts do not count."""
+    actors = {claim.operation_key: claim.actor for claim in held}
+    for mine in _batches_of(worker, held):
+        with transaction.atomic():
+            returned = list(mine.select_for_update(of=("self",)).select_related("connection"))
+            ConnectionOperation.objects.filter(pk__in=[each.pk for each in returned]).update(
+                worker="", lease_until=None, attempt=F("attempt") - 1, changed_at=Now()
+            )
+            Change.record_many(
+                Action.OPERATION_HANDED_BACK, [(actors[each.pk], each) for each in returned]
+            )
+
+
+def _batches_of(
+    worker: str, held: Iterable[Claim]
+) -> Iterator[models.QuerySet[ConnectionOperation]]:
+    """What of this is still the worker's own, in sets that one statement can name."""
+    keys = [claim.operation_key for claim in held]
+    mine = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
+    for start in range(0, len(keys), BATCH):
+        yield mine.filter(pk__in=keys[start : start + BATCH])
 
 
 def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
@@ -334,8 +341,9 @@ def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
         after={"worker": worker, "attempt": attempt},
     )
     now: datetime = operation.database_now  # type: ignore[attr-defined]
-    due = (operation.started_at or now) + timedelta(seconds=settings.OPERATION_DURATION)
-    wait = max(0.0, (due - now).total_seconds())
+    taken = (now - (operation.started_at or now)).total_seconds()
+    # less than nothing if the clock has been set back since it started
+    wait = max(0.0, settings.OPERATION_DURATION - max(0.0, taken))
     held = Claim.of(operation)
     return replace(held, attempt=attempt, worker=worker, wait=wait, taken_over=taken_over)
 
@@ -437,14 +445,13 @@ def request_deletion(
             _purge(connection, actor)
 
 
-def purge_step(worker: str) -> bool:
-    """Delete one batch of a connection that is being deleted. False when there is none.
+def purge_step(worker: str, key: int) -> bool:
+    """Delete one batch of a connection that is being deleted. False when it is another worker's.
 
     The row lock is the lease: it ends with the worker, and the next one goes on where it stopped.
     """
     with transaction.atomic():
-        deleting = ExternalConnection.objects.filter(deleting_since__isnull=False)
-        connection = _lock(deleting.order_by("deleting_since")).first()
+        connection = _lock(ExternalConnection.objects.deleting().filter(pk=key)).first()
         if connection is None:
             return False
         batch = list(connection.operations.values_list("pk", flat=True)[:BATCH])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, InterfaceError, OperationalError, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, OuterRef, When
 from django.utils import timezone
 
@@ -34,6 +34,7 @@ from operations.models import (
 )
 from operations.models.bulk_run import Outcome, Skip
 from operations.models.operation_queryset import ConnectionOperationQuerySet
+from operations.outage import is_outage
 from operations.selection import OperationSelection
 
 log = logging.getLogger(__name__)
@@ -119,8 +120,8 @@ def touched(action: BulkAction, rows: ConnectionOperationQuerySet) -> Connection
     return unfinished.filter(kind=Kind.REPORTED) if action == BulkAction.COMPLETE else unfinished
 
 
-def step(run: BulkRun) -> bool:
-    """Handle the next rows of a run. False when there are none: it has ended."""
+def step(run: BulkRun, is_stopping: Callable[[], bool] = lambda: False) -> bool:
+    """Handle the next rows of a run, fewer if asked to stop. False when it has ended."""
     run.refresh_from_db()
     if run.finished_at:
         return False
@@ -134,6 +135,8 @@ def step(run: BulkRun) -> bool:
     waiting = selection.rows(timezone.now()).filter(pk__gt=run.position, pk__lte=run.last_key)
     keys = list(waiting.order_by("pk").values_list("pk", flat=True)[:CHUNK])
     for key in keys:
+        if is_stopping():
+            return True
         _handle(run, key, selection)
     if len(keys) == CHUNK:
         return True
@@ -145,6 +148,11 @@ def step(run: BulkRun) -> bool:
 def stop(run: BulkRun, actor: Actor) -> bool:
     """End a run behind the row that it is at. False when it has ended already."""
     return _finish(run, actor, "Stopped before its end.")
+
+
+def give_up(run: BulkRun, why: Exception) -> bool:
+    """End a run that breaks again and again: nobody would hear of it otherwise."""
+    return _finish(run, Actor.worker("worker"), f"Stopped: it broke again and again. {why}"[:500])
 
 
 def run_some(run: BulkRun) -> None:
@@ -208,9 +216,9 @@ def _act(run: BulkRun, operation: ConnectionOperation) -> tuple[Outcome, str]:
             why = _ACTIONS[BulkAction(run.action)](run, operation)
     except GraphError as refusal:
         return Outcome.REFUSED, str(refusal)
-    except (OperationalError, InterfaceError):
-        raise  # the database is away or busy: the row is for later
     except Exception as error:
+        if is_outage(error):
+            raise  # the row is for later
         # one row that breaks must not keep the rest waiting for ever
         log.exception("Run %s broke on operation %s.", run.run_id, operation.pk)
         return Outcome.REFUSED, f"It broke: {type(error).__name__}. The server's log has more."

@@ -6,7 +6,15 @@ from django.test import Client
 from operations import foreign_tokens, tokens
 from operations.roles import Role
 from tests.factories import make_application, make_person
+from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
 from tests.graph import OWNED, GraphClient
+from tests.processes import end_what_was_started
+
+
+@pytest.fixture(autouse=True)
+def _no_process_outlives_its_test():
+    yield
+    end_what_was_started()
 
 
 @pytest.fixture(scope="session")

@@ -68,8 +68,8 @@ def work_off(worker: str = WORKER) -> int:
     while held := provisioning.claim(worker):
         provisioning.finish(held)
         done += 1
-    while provisioning.purge_step(worker):
-        pass
+    while (key := ExternalConnection.objects.next_deleting()) is not None:
+        provisioning.purge_step(worker, key)
     return done
 
 

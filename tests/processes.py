@@ -7,20 +7,22 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-MANAGE = str(Path(settings.BASE_DIR) / "manage.py")
+HOME = Path(settings.BASE_DIR)
+MANAGE = str(HOME / "manage.py")
 
 
 def embedded(folder: Path) -> dict[str, str]:
@@ -101,13 +103,46 @@ def shell(environment: dict[str, str], code: str) -> str:
     return manage(environment, "shell", "--no-imports", code=code).strip().rpartition("\n")[2]
 
 
-def start_worker(environment: dict[str, str]) -> subprocess.Popen:
-    return subprocess.Popen(
-        [sys.executable, MANAGE, "run_operations"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def query(environment: dict[str, str], sql: str) -> tuple:
+    """The first row that an installation's database answers. A process of its own (``shell``) would
+    take its time, and come too late for what is in the middle of something."""
+    if "DATABASE_URL" in environment:
+        import psycopg
+
+        with psycopg.connect(environment["DATABASE_URL"]) as database:
+            return database.execute(sql).fetchone()
+    with closing(sqlite3.connect(f"{environment['DATA_DIR']}/connectors.sqlite3")) as database:
+        return database.execute(sql).fetchone()
+
+
+#: What the tests have started: whatever a test does, none of it outlives it (``conftest``).
+_started: list[subprocess.Popen] = []
+
+
+def start(environment: dict[str, str], *command: str, log: Path | None = None) -> subprocess.Popen:
+    """A process of Python's that runs until it is stopped, or the test ends."""
+    with open(log or os.devnull, "w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=HOME,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+        )
+    _started.append(process)
+    return process
+
+
+def start_worker(environment: dict[str, str], log: Path | None = None) -> subprocess.Popen:
+    return start(environment, MANAGE, "run_operations", log=log)
+
+
+def end_what_was_started() -> None:
+    while _started:
+        process = _started.pop()
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 @contextmanager
@@ -167,6 +202,11 @@ class Serving:
         return found.group(1)
 
     @property
+    def token(self) -> str:
+        """The bearer token that a first start prints."""
+        return self.curl.partition("Bearer ")[2].partition("'")[0]
+
+    @property
     def curl(self) -> str:
         found = re.search(r"^ *(curl .*)$", self.banner, re.MULTILINE)
         assert found, self.banner
@@ -175,6 +215,17 @@ class Serving:
     def stop(self, number: int = signal.SIGTERM) -> int:
         self.process.send_signal(number)
         return self.process.wait(20)
+
+
+def children(pid: int) -> dict[int, str]:
+    """The processes that this one has started, and their command lines."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid:
+                found[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+    return found
 
 
 @contextmanager

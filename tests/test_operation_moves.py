@@ -293,7 +293,7 @@ def test_failing_by_hand_fences_the_worker_off():
     operation.move(ANNA, status=FAILED, error=ERROR)
     assert provisioning.finish(held) is False
     provisioning.fail_attempt(held, "late")
-    provisioning.hand_back(held)
+    provisioning.hand_back(held.worker, [held])
     row = stored(operation)
     assert (row.status, row.error, row.attempt) == (FAILED, ERROR, 1)
     assert row.connection.schema_in_force is None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
-from contextlib import closing
 
 import pytest
 
-from tests.processes import manage, own_database, shell, start_worker, wait_for
+from tests.processes import manage, own_database, query, shell, start_worker, wait_for
 
 ROWS = 300
 MAKE = f"""
@@ -53,15 +51,8 @@ def installation(tmp_path):
 
 
 def done(environment) -> int:
-    """How far the run is: asked directly, for a process of its own would come too late."""
-    query = "SELECT done FROM operations_bulkrun"
-    if "DATABASE_URL" in environment:
-        import psycopg
-
-        with psycopg.connect(environment["DATABASE_URL"]) as database:
-            return database.execute(query).fetchone()[0]
-    with closing(sqlite3.connect(f"{environment['DATA_DIR']}/connectors.sqlite3")) as database:
-        return database.execute(query).fetchone()[0]
+    """How far the run is."""
+    return query(environment, "SELECT done FROM operations_bulkrun")[0]
 
 
 def test_a_killed_workers_run_is_ended_by_the_next_and_no_row_is_done_twice(installation):

@@ -254,6 +254,11 @@ def test_the_generated_secret_stays_the_same(tmp_path):
         ({"TIME_ZONE": "../passwd"}, "TIME_ZONE must be a name of the time zone database"),
         ({"METRICS_TOKEN": "too-short"}, "METRICS_TOKEN must have at least 16 characters"),
         ({"METRICS_TOKEN_FILE": "/nowhere/token"}, "METRICS_TOKEN_FILE cannot be read"),
+        (
+            {"DATABASE_URL": POSTGRES, "DATABASE_POOL": "true", "DATABASE_POOL_MAX": "1"},
+            "DATABASE_POOL_MAX must be at least DATABASE_POOL_MIN, 2.",
+        ),
+        ({"SQLITE_BUSY_TIMEOUT": "-1"}, "SQLITE_BUSY_TIMEOUT must be at least 0, not -1."),
         ({"DATA_DIR": "/dev/null/data"}, "DATA_DIR /dev/null/data cannot be made"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -279,6 +284,19 @@ def test_postgresql_with_a_secret_key(tmp_path):
     facts = f"{database}['ENGINE'], {database}['HOST'], {database}['CONN_HEALTH_CHECKS']"
     assert shown(tmp_path, facts, DATABASE_URL=POSTGRES, SECRET_KEY="x") == (
         "django.db.backends.postgresql 127.0.0.1 True"
+    )
+
+
+@pytest.mark.parametrize("how", [{"DATABASE_POOL": "true"}, {"url": "?pool=true"}])
+def test_how_connections_are_pooled(tmp_path, how):
+    url = POSTGRES + how.pop("url", "")
+    facts = "s.DATABASES['default']['OPTIONS']['pool'], s.DATABASES['default']['CONN_MAX_AGE']"
+    assert shown(tmp_path, facts, DATABASE_URL=url, SECRET_KEY="x", **how) == (
+        "{'min_size': 2, 'max_size': 8, 'timeout': 10, 'reconnect_timeout': 5} 0"
+    )
+    sizes = {"DATABASE_POOL_MIN": "0", "DATABASE_POOL_MAX": "20", "DATABASE_POOL_TIMEOUT": "3"}
+    assert "'min_size': 0, 'max_size': 20, 'timeout': 3.0" in shown(
+        tmp_path, facts, DATABASE_URL=url, SECRET_KEY="x", **how, **sizes
     )
 
 

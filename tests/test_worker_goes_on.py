@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+
 import pytest
 from django.db import DataError, OperationalError
 from django.urls import reverse
 
 from operations import provisioning, runs
+from operations.management.commands import run_operations
 from operations.management.commands.run_operations import Worker
 from operations.models import (
     Action,
@@ -37,6 +41,14 @@ def failure():
 def acknowledge(*operations):
     selection = OperationSelection(keys=tuple(operation.pk for operation in operations))
     return runs.start(BulkAction.ACKNOWLEDGE, selection, Actor.command("test"))
+
+
+def doomed(graph_id):
+    """A connection that the worker has to delete, if PURGE_IN_REQUEST says so."""
+    connection = factories.make_connection(graph_id)
+    factories.report(connection)
+    provisioning.request_deletion(connection, Actor.command("test"))
+    return connection
 
 
 @pytest.mark.parametrize(
@@ -111,9 +123,7 @@ def test_unfinished_runs_take_turns(monkeypatch):
 def test_a_step_that_breaks_leaves_the_others_to_go_on(monkeypatch, caplog, settings, where, name):
     settings.PURGE_IN_REQUEST = 0
     operation = factories.request_registration(factories.make_connection())
-    doomed = factories.make_connection("doomed")
-    factories.report(doomed)
-    provisioning.request_deletion(doomed, Actor.command("test"))
+    deleted = doomed("doomed")
     run = acknowledge(failure())
     monkeypatch.setattr(where, name, broken)
 
@@ -125,17 +135,26 @@ def test_a_step_that_breaks_leaves_the_others_to_go_on(monkeypatch, caplog, sett
     run.refresh_from_db()
     assert operation.graph()["status"] == "completed"
     assert WorkerHeartbeat.objects.exists() is (name != "beat")
-    purged = not ExternalConnection.objects.filter(pk=doomed.pk).exists()
+    purged = not ExternalConnection.objects.filter(pk=deleted.pk).exists()
     assert purged is (name != "purge_step")
     assert bool(run.finished_at) is (name != "step")
     assert caplog.text.count("the others go on") == 1, "it is not tried again at once"
 
 
-def test_once_ends_with_the_error(monkeypatch):
+@pytest.mark.django_db(transaction=True)  # the worker lets go of its connection
+def test_once_does_all_that_can_be_done_and_ends_with_the_error(monkeypatch, settings):
+    settings.PURGE_IN_REQUEST = 0
+    operation = factories.request_registration(factories.make_connection())
+    run = acknowledge(failure())
+    doomed("doomed")
     monkeypatch.setattr(provisioning, "purge_step", broken)
 
     with pytest.raises(OperationalError):
         Worker().run(once=True)
+
+    operation.refresh_from_db()
+    run.refresh_from_db()
+    assert operation.graph()["status"] == "completed" and run.finished_at
 
 
 def test_a_registration_whose_data_the_database_refuses_fails(monkeypatch, settings):
@@ -147,23 +166,130 @@ def test_a_registration_whose_data_the_database_refuses_fails(monkeypatch, setti
 
     monkeypatch.setattr(provisioning, "_bring_into_force", refused)
 
-    Worker().run(once=True)
+    with pytest.raises(DataError):
+        Worker().run(once=True)
 
     operation.refresh_from_db()
     assert operation.error["code"] == "AttemptsExhausted"
     assert operation.triage == Triage.OPEN
 
 
-def test_a_registration_waits_while_the_database_is_away(monkeypatch, settings):
+@pytest.fixture
+def clock(monkeypatch):
+    """The worker's monotonic clock, which the test moves."""
+    now = [time.monotonic()]
+    monkeypatch.setattr(run_operations.time, "monotonic", lambda: now[0])
+    return now
+
+
+def breaks_for(operation, error, monkeypatch):
+    """Let the end of this one operation break, and that of no other."""
+    finish = provisioning.finish
+
+    def end(claim):
+        if claim.operation_key == operation.pk:
+            raise error
+        return finish(claim)
+
+    monkeypatch.setattr(provisioning, "finish", end)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_registration_waits_while_the_database_is_away(monkeypatch, settings, clock):
     settings.OPERATION_ATTEMPTS = 1
     operation = factories.request_registration(factories.make_connection())
     worker = Worker()
 
-    with monkeypatch.context() as away, pytest.raises(OperationalError):
-        away.setattr(provisioning, "finish", broken)
+    with monkeypatch.context() as away:
+        breaks_for(operation, OperationalError("the connection is closed"), away)
         worker.round()
-    worker.held = dict.fromkeys(worker.held, 0.0)
+    clock[0] += 1
     worker.round()
 
     operation.refresh_from_db()
     assert operation.graph()["status"] == "completed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_the_database_refuses_for_one_operation_only_ends_it_and_holds_up_no_other(
+    monkeypatch, settings, clock
+):
+    settings.OPERATION_ATTEMPTS = 1
+    bad, good = (factories.request_registration(factories.make_connection()) for _ in range(2))
+    breaks_for(bad, OperationalError("canceling statement due to statement timeout"), monkeypatch)
+    worker = Worker()
+
+    worker.round()
+    good.refresh_from_db()
+    assert good.graph()["status"] == "completed"
+    for _ in range(run_operations.PATIENCE - 1):
+        bad.refresh_from_db()
+        assert bad.graph()["status"] == "inprogress"
+        clock[0] += run_operations.CLAIM_RESTS[1]
+        worker.round()
+
+    bad.refresh_from_db()
+    assert bad.error["code"] == "AttemptsExhausted"
+    assert not worker.held
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_operation_fails_because_the_disk_is_full(monkeypatch, settings, clock):
+    settings.OPERATION_ATTEMPTS = 1
+    operation = factories.request_registration(factories.make_connection())
+    full = OperationalError("database or disk is full")
+    full.__cause__ = sqlite3.OperationalError("database or disk is full")
+    full.__cause__.sqlite_errorcode = sqlite3.SQLITE_FULL
+    worker = Worker()
+
+    with monkeypatch.context() as away:
+        breaks_for(operation, full, away)
+        for _ in range(2 * run_operations.PATIENCE):
+            worker.round()
+            clock[0] += run_operations.CLAIM_RESTS[1]
+    worker.round()
+
+    operation.refresh_from_db()
+    assert operation.graph()["status"] == "completed"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_breaks_does_not_hold_up_later_ones(monkeypatch, settings, clock):
+    settings.PURGE_IN_REQUEST = 0
+    bad, good = doomed("bad"), doomed("good")
+    purge = provisioning._purge
+
+    def refused(connection, actor):
+        return broken() if connection.pk == bad.pk else purge(connection, actor)
+
+    worker = Worker()
+    with monkeypatch.context() as away:
+        away.setattr(provisioning, "_purge", refused)
+        for _ in range(6):
+            worker.round()
+    assert list(ExternalConnection.objects.all()) == [bad]
+    assert ExternalConnection.objects.exclude(pk=good.pk).exists()
+
+    worker.round()
+    assert ExternalConnection.objects.exists(), "it rests"
+    clock[0] += run_operations.WORK_RESTS[0]
+    worker.round()
+    assert not ExternalConnection.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_run_that_the_database_always_refuses_is_stopped_and_says_so(monkeypatch, clock):
+    run = acknowledge(failure())
+    monkeypatch.setattr(runs, "_handle", broken)
+    worker = Worker()
+
+    for _ in range(run_operations.PATIENCE):
+        run.refresh_from_db()
+        assert run.finished_at is None
+        worker.round()
+        clock[0] += run_operations.WORK_RESTS[1]
+
+    run.refresh_from_db()
+    assert run.finished_at and run.stopped_by == "worker"
+    ended = Change.objects.get(action=Action.RUN_FINISHED)
+    assert ended.note == "Stopped: it broke again and again. disk I/O error"

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404, resolve
 from rest_framework.request import Request
 
-from operations.api.errors import refusal
+from operations.api.errors import broken, refusal
 from operations.api.paths import canonical_path, is_api_path, set_graph_headers
 from operations.api.representation import Json
 from operations.api.views import GraphViewSet
@@ -28,7 +28,6 @@ from operations.errors import (
     Fault,
     GraphError,
     InvalidRequest,
-    UnexpectedError,
     UnknownSegment,
     invalid,
     required,
@@ -75,9 +74,9 @@ class BatchViewSet(GraphViewSet):
                 response = self._respond(inner, part, statuses)
             except GraphError as error:
                 response = refusal(error, inner)
-            except Exception:
+            except Exception as error:
                 log.exception("Part %s of a batch broke.", part["id"])
-                response = refusal(UnexpectedError(), inner)
+                response = refusal(broken(error), inner)
             log_access(inner, response, time.perf_counter() - began)
         set_request_ids(inner, response)
         set_graph_headers(response)

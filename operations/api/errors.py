@@ -13,12 +13,15 @@ from operations import metrics
 from operations.api.answers import answer, envelope
 from operations.api.refusals import keep_refusal
 from operations.errors import (
+    DatabaseUnavailable,
     GraphError,
     InvalidRequest,
     ItemNotFound,
     MethodNotAllowed,
+    UnexpectedError,
     UnreadableBody,
 )
+from operations.outage import is_outage
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,14 @@ def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
     return answer(envelope(error, request), error.status, headers=error.headers)
 
 
+def broken(exc: BaseException | None) -> GraphError:
+    """What a caller is told about an error that is no refusal."""
+    if is_outage(exc):
+        log.error("The database does not answer: %s", str(exc).strip())
+        return DatabaseUnavailable()
+    return UnexpectedError()
+
+
 def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse | None:
     """DRF's hook. None leaves an unknown exception to Django: it logs it and calls handler500."""
     error = _as_graph_error(exc, context["view"])
@@ -44,6 +55,8 @@ def _as_graph_error(exc: Exception, view: Any) -> GraphError | None:
         if isinstance(exc, MethodNotAllowed):
             exc.headers["Allow"] = ", ".join(view.allowed_methods)
         return exc
+    if is_outage(exc):
+        return broken(exc)
     if isinstance(exc, exceptions.MethodNotAllowed):
         return _as_graph_error(MethodNotAllowed(), view)
     if isinstance(exc, Http404 | exceptions.NotFound):

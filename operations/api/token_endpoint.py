@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from datetime import UTC, datetime
 from uuid import UUID
 
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -17,9 +19,12 @@ from django.views.decorators.csrf import csrf_exempt
 from operations import metrics, tokens
 from operations.api.paths import base_url
 from operations.api.refusals import keep
-from operations.errors import Lack
+from operations.errors import DatabaseUnavailable, Lack
 from operations.middleware import client_address
 from operations.models import Application, ApplicationSecret, FailedSignIn
+from operations.outage import is_outage
+
+log = logging.getLogger(__name__)
 
 #: What somebody lacks who may be guessing.
 GUESSES = (Lack.APPLICATION, Lack.RIGHT_SECRET, Lack.KEPT_SECRET)
@@ -66,10 +71,7 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
             metrics.count_sign_in_failure("client")
             _keep(refusal, request, client_id)
         return _refuse(refusal, request)
-    FailedSignIn.objects.succeeded(client_id, client_address(request))
-    ApplicationSecret.objects.filter(pk=secret.pk).update(
-        last_used_at=timezone.now(), last_used_address=client_address(request)
-    )
+    _note_use(secret, request, client_id)
     seconds = lifetime - 1
     return _uncached(
         JsonResponse(
@@ -81,6 +83,21 @@ def token(request: HttpRequest, tenant: str) -> HttpResponse:
             }
         )
     )
+
+
+def _note_use(secret: ApplicationSecret, request: HttpRequest, client_id: str) -> None:
+    """Keep when and from where; whoever only wants to read needs a token also while the database
+    takes no writes."""
+    address = client_address(request)
+    try:
+        FailedSignIn.objects.succeeded(client_id, address)
+        ApplicationSecret.objects.filter(pk=secret.pk).update(
+            last_used_at=timezone.now(), last_used_address=address
+        )
+    except DatabaseError as error:
+        if not is_outage(error):
+            raise
+        log.error("The use of a secret was not noted: %s", str(error).strip())
 
 
 def metadata(request: HttpRequest, tenant: str) -> HttpResponse:
@@ -125,6 +142,15 @@ def refuse_bad_request(request: HttpRequest) -> HttpResponse:
 def refuse_server_error(request: HttpRequest) -> HttpResponse:
     """Something of ours broke; the log has it under the trace id."""
     return _refuse(OAuthError("server_error", 90033, "A transient error occurred.", 500), request)
+
+
+def refuse_unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer at the moment (RFC 6749 5.2, and 4.1.2.1 for the word)."""
+    said = DatabaseUnavailable()
+    error = OAuthError("temporarily_unavailable", 90033, said.message, said.status)
+    response = _refuse(error, request)
+    response["Retry-After"] = said.headers["Retry-After"]
+    return response
 
 
 def _check_get(request: HttpRequest) -> None:

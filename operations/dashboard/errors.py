@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from operations.dashboard.lookups import ConnectionNotFound, OperationNotFound
+from operations.errors import DatabaseUnavailable
 
 #: Where somebody goes on who looked for something below that address.
 WAYS_ON = {
@@ -59,6 +60,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     # The database may be what broke: no context processor, no user, only the request id.
     return HttpResponse(render_to_string("500.html", _plain(request)), status=500)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer, and this page does not ask it anything."""
+    response = HttpResponse(render_to_string("503.html", _plain(request)), status=503)
+    response["Retry-After"] = str(DatabaseUnavailable.retry_after)
+    return response
 
 
 def _plain(request: HttpRequest) -> dict[str, str]:

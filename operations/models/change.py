@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -186,9 +187,33 @@ class Change(models.Model):
 
         ``note`` is kept without secrets; ``before`` and ``after`` are as the row is.
         """
+        change = cls._about(actor, action, connection=connection, operation=operation)
+        change.subject = subject[:200]
+        change.before, change.after, change.note = before, after, mask(note)
+        change.save(force_insert=True)
+        return change
+
+    @classmethod
+    def record_many(
+        cls, action: Action, operations: Iterable[tuple[Actor, ConnectionOperation]]
+    ) -> None:
+        """Append a record of the same for each of the operations, by whom it stands beside."""
+        Change.objects.bulk_create(
+            [Change._about(actor, action, operation=each) for actor, each in operations]
+        )
+
+    @classmethod
+    def _about(
+        cls,
+        actor: Actor,
+        action: Action,
+        *,
+        connection: ExternalConnection | None = None,
+        operation: ConnectionOperation | None = None,
+    ) -> Change:
         if operation is not None and connection is None:
             connection = operation.connection
-        return cls.objects.create(
+        return cls(
             action=action,
             channel=actor.channel,
             actor_kind=actor.kind,
@@ -199,8 +224,4 @@ class Change(models.Model):
             connection_graph_id=connection.graph_id if connection else "",
             operation_key=operation.pk if operation else None,
             operation_graph_id=operation.graph_id if operation else "",
-            subject=subject[:200],
-            before=before,
-            after=after,
-            note=mask(note),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -72,6 +72,17 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
     def alive(self) -> ExternalConnectionQuerySet:
         """Without those that are being deleted: what the API can see."""
         return self.filter(deleting_since=None)
+
+    def deleting(self) -> ExternalConnectionQuerySet:
+        """Those whose deletion has not ended."""
+        return self.filter(deleting_since__isnull=False)
+
+    def next_deleting(self, after: int = 0, but_not: Collection[int] = ()) -> int | None:
+        """The key of the one whose purge has its turn after that one; those with these keys are
+        left out."""
+        waiting = self.deleting().exclude(pk__in=but_not)
+        turn = models.Case(models.When(pk__gt=after, then=0), default=1)
+        return waiting.order_by(turn, "pk").values_list("pk", flat=True).first()
 
     def hold(self, key: int) -> None:
         """Lock a connection before anything below it, in the order in which a deletion locks.

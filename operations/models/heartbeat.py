@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -24,7 +25,7 @@ class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
         """
         if self.filter(name=name).update(seen_at=Now(), held=held):
             return
-        self.filter(seen_at__lt=Now() - KEPT).delete()
+        self.filter(Q(seen_at__lt=Now() - KEPT) | Q(seen_at__gt=Now() + KEPT)).delete()
         self.create(name=name, held=held, version=settings.VERSION, started_at=Now(), seen_at=Now())
 
     def leave(self, name: str) -> None:
@@ -32,7 +33,7 @@ class WorkerHeartbeatQuerySet(models.QuerySet["WorkerHeartbeat"]):
         self.filter(name=name).delete()
 
     def alive(self, now: datetime) -> WorkerHeartbeatQuerySet:
-        return self.filter(seen_at__gte=now - ALIVE_FOR)
+        return self.filter(seen_at__range=(now - ALIVE_FOR, now + ALIVE_FOR))
 
 
 class WorkerHeartbeat(models.Model):
@@ -53,4 +54,6 @@ class WorkerHeartbeat(models.Model):
         return self.name
 
     def is_alive(self, now: datetime) -> bool:
-        return self.seen_at >= now - ALIVE_FOR
+        """Whether it was heard of lately. A time in the future is that of a clock that has been
+        set back since: whoever lives says so again."""
+        return abs(now - self.seen_at) <= ALIVE_FOR

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import IntegrityError, connections, models, transaction
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
@@ -30,6 +31,35 @@ if TYPE_CHECKING:
     from operations.models.operation import ConnectionOperation
 
 
+#: By so much more than it can be, a time lies too far in the future: workers may have been started
+#: with other settings than these.
+CLOCK_TRUST = timedelta(minutes=5)
+#: What lies further ahead than this is to stay out of the worker's reach, as in the demo.
+FOR_GOOD = timedelta(days=18_250)
+
+
+def longest_delay() -> float:
+    """Seconds that an operation waits at the most before it is tried again."""
+    return delay_after(settings.OPERATION_ATTEMPTS)
+
+
+def delay_after(attempt: int) -> float:
+    """Seconds that an operation waits after this attempt broke."""
+    return float(2 ** min(attempt, 10))
+
+
+def _too_far(column: str, now: datetime | Combinable, seconds: float) -> Q:
+    """Whether a moment lies further ahead than these seconds, though it is not meant for good."""
+
+    def ahead(distance: timedelta) -> datetime | Combinable:
+        if isinstance(now, datetime):
+            return now + distance
+        return models.ExpressionWrapper(now + Value(distance), output_field=models.DateTimeField())
+
+    nearest = ahead(timedelta(seconds=seconds) + CLOCK_TRUST)
+    return Q(**{f"{column}__gt": nearest, f"{column}__lt": ahead(FOR_GOOD)})
+
+
 class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
     def worker_unfinished(self) -> ConnectionOperationQuerySet:
         """What our worker still has to do."""
@@ -38,10 +68,17 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
     def claimable(self, now: datetime | Combinable) -> ConnectionOperationQuerySet:
         """What a worker may take at that time: what is due and queued, or whose worker fell silent.
 
-        ``now`` is a time, or the expression for the database's own.
+        ``now`` is a time, or the expression for the database's own. A lease that ends later than
+        one can last, or a delay that is longer than the longest, was given by a clock that has
+        been set back since: it does not count.
         """
-        due = self.worker_unfinished().filter(run_after__lte=now, connection__deleting_since=None)
-        return due.filter(Q(lease_until=None) | Q(lease_until__lt=now))
+        waiting = self.worker_unfinished().filter(connection__deleting_since=None)
+        return waiting.filter(
+            Q(run_after__lte=now) | _too_far("run_after", now, longest_delay()),
+            Q(lease_until=None)
+            | Q(lease_until__lt=now)
+            | _too_far("lease_until", now, settings.OPERATION_LEASE),
+        )
 
     def open_failures(self) -> ConnectionOperationQuerySet:
         """Failures that nobody acknowledged and no later success superseded."""

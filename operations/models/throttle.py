@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, models
+from django.db import OperationalError, connection, models
 from django.db.models import Q
 from django.utils import timezone
 
 from operations.errors import TooManyRequests
+from operations.outage import is_full
 
 #: A counter that counts nothing any more is kept for this time: long enough for ``refused_since``.
 KEPT_FOR = timedelta(days=1)
@@ -37,12 +38,17 @@ class RequestCountQuerySet(models.QuerySet["RequestCount"]):
         length = settings.THROTTLE_WINDOW
         key = models.UUIDField().get_db_prep_value(app_id, connection)
         refused_at = models.DateTimeField().get_db_prep_value(timezone.now(), connection)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _COUNT_ONE.format(clock=clock, whole=whole),
-                [key, *now, length, limit, refused_at, *now],
-            )
-            [count, window, seconds] = cursor.fetchone()
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    _COUNT_ONE.format(clock=clock, whole=whole),
+                    [key, *now, length, limit, refused_at, *now],
+                )
+                [count, window, seconds] = cursor.fetchone()
+        except OperationalError as error:
+            if not is_full(error):
+                raise
+            return  # whoever only reads is not to suffer for it, and no write will succeed
         if count > limit:
             ends_in = (window + 1) * length - seconds
             raise TooManyRequests(max(1, math.ceil(ends_in)))

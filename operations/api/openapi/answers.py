@@ -196,7 +196,10 @@ REFUSALS: dict[int, tuple[str, str]] = {
     413: ("RequestTooLarge", f"The body is larger than {settings.MAX_BODY_BYTES} bytes."),
     429: ("TooManyRequests", "The application is over its limit; wait as `Retry-After` says."),
     500: ("InternalError", "Something of ours broke; the log has it under the request id."),
-    503: ("Unavailable", "The issuer of a foreign token cannot be reached; try again."),
+    503: (
+        "Unavailable",
+        "The database, or a foreign token's issuer, does not answer; try again.",
+    ),
 }
 _MORE_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 

@@ -52,7 +52,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         healthy=connections.annotate(health=health_of(now)).filter(health=Health.HEALTHY),
         all=connections,
         waiting=operations.claimable(now),
-        deleting=connections.filter(deleting_since__isnull=False),
+        deleting=connections.deleting(),
         runs=BulkRun.objects.filter(finished_at=None),
         workers=WorkerHeartbeat.objects.alive(now),
     )

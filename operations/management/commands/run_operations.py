@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -17,14 +17,15 @@ from typing import Any
 from django.conf import settings
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import Error, InterfaceError, OperationalError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
-from connectors_admin.processes import end_with_parent, tell_ready
+from connectors_admin.processes import STOP_TIMEOUT, end_with_parent, tell_ready
 from operations import logs, metrics, provisioning, retention, runs, tokens
 from operations.health_checks import newer_than_this
 from operations.models import (
     Actor,
+    ExternalConnection,
     FailedSignIn,
     Refusal,
     Replay,
@@ -36,25 +37,65 @@ from operations.models import (
 from operations.models.claim import Claim
 from operations.models.heartbeat import BEAT_EVERY
 from operations.models.worker_total import series
+from operations.outage import is_full, is_outage
 
 log = logging.getLogger("operations.worker")
 
 #: Seconds between two looks for answers and refusals that are no longer kept.
 TIDY_EVERY = 60
-#: Seconds for which a deletion or a run that broke is left alone.
-REST = 5
+#: Seconds for which what broke is left alone: the first time and at the most. A step that all work
+#: needs, one operation in hand, and a deletion or run, which others can go before.
+STEP_RESTS = (1, 2)
+CLAIM_RESTS = (1, 16)
+WORK_RESTS = (5, 300)
+#: So often in a row the database may be away for one operation or run that it is not away for
+#: otherwise. Then it is not the database.
+PATIENCE = 6
+#: Seconds that the end may take; then what is still held is left to its lease.
+GRACE = STOP_TIMEOUT - 2
 #: Seconds between two looks whether retention is due, and between two of its steps: other writers
 #: of an embedded database get their turn.
 RETENTION_LOOK = 60
 RETENTION_PAUSE = 0.05
 
 
+class Rests:
+    """What broke is left alone for a while, for twice as long each time it breaks again."""
+
+    def __init__(self) -> None:
+        self._until: dict[Hashable, float] = {}
+        self._times: dict[Hashable, int] = {}
+
+    def broke(self, what: Hashable, first: float, most: float) -> int:
+        """It broke. Returns how many times in a row."""
+        times = self._times[what] = self._times.get(what, 0) + 1
+        self._until[what] = time.monotonic() + min(first * 2.0 ** min(times - 1, 20), most)
+        return times
+
+    def went_well(self, what: Hashable) -> None:
+        self._until.pop(what, None)
+        self._times.pop(what, None)
+
+    def until(self, what: Hashable) -> float:
+        """The monotonic time at which it may be tried again."""
+        return self._until.get(what, 0.0)
+
+    def resting(self, kind: str) -> list[int]:
+        """The keys of the things of this kind that are left alone now."""
+        now = time.monotonic()
+        return [
+            what[1]
+            for what, until in self._until.items()
+            if isinstance(what, tuple) and what[0] == kind and until > now
+        ]
+
+
 class Worker:
     """The loop around ``provisioning``'s steps. One thread, many operations in hand.
 
     A registration that takes minutes is waited for without holding anything but its lease, so it
-    does not hold up the others. ``stop`` ends the loop: what is due is finished, the rest is
-    handed back for the next worker.
+    does not hold up the others; nor does one that breaks, or a step that does. ``stop`` ends the
+    loop: what is in hand is handed back for the next worker.
     """
 
     def __init__(self) -> None:
@@ -65,43 +106,87 @@ class Worker:
         self.tidy_at = 0.0
         self.beat_at = 0.0
         self.rotate_at = 0.0
-        self.purge_at = 0.0
         self.retain_at = 0.0
+        self.last_deletion = 0  # key of the connection that was worked on last
         self.last_run = 0  # key of the run that was worked on last
-        self.resting: dict[int, float] = {}  # key of a run that broke -> monotonic time
+        self.rests = Rests()
         self.once = False
+        self.trouble: Exception | None = None  # the first thing that broke
         self.told = metrics.counted_by_worker()
 
     def stop(self, *_: Any) -> None:
         self.stopping.set()
 
     def run(self, *, once: bool = False) -> None:
-        """Work until stopped; with ``once`` until nothing is waiting or in hand."""
+        """Work until stopped; with ``once`` until nothing is waiting or in hand, and raise then
+        what broke first."""
         self.once = once
         while not self.stopping.is_set():
-            try:
-                busy = self.round()
-            except Error:
-                if once:
-                    raise
-                log.exception("The database did not answer; trying again.")
-                connection.close()
-                busy = False
-                self.stopping.wait(1)
+            busy = self.round()
             if once and not busy and not self.held:
                 break
             if not busy:
                 close_old_connections()
                 self.stopping.wait(self._pause())
-        self.hand_back()
-        self._tell_counts()
-        WorkerHeartbeat.objects.leave(self.name)
+        self._leave()
+        if once and self.trouble:
+            raise self.trouble
 
     def round(self) -> bool:
         """One look at everything. True when something was done."""
         self._try(self._beat)
-        self._renew()
+        self._try(self._renew)
         busy = self._finish_due()
+        busy = self._try(self._claim) or busy
+        steps = (self._rotate_key, self._tidy, self._purge, self._act, self._retain)
+        return any(self._try(step) for step in steps) or busy
+
+    def _try(
+        self,
+        step: Callable[[], bool],
+        what: tuple[str, int] | None = None,
+        rests: tuple[float, float] = STEP_RESTS,
+    ) -> bool:
+        """Do what the rest of the work does not depend on: it goes on when this breaks."""
+        thing = what or step.__name__
+        if self.stopping.is_set() or self.rests.until(thing) > time.monotonic():
+            return False
+        try:
+            done = step()
+        except Exception as error:
+            self._note(error, f"The worker's step {step.__name__} broke; the others go on.")
+            metrics.STEPS_BROKEN.labels(step.__name__.lstrip("_")).inc()
+            self.rests.broke(thing, *rests)
+            return False
+        self.rests.went_well(thing)
+        return done
+
+    def _note(self, error: Exception, sentence: str) -> None:
+        """Something broke: tell, and get another connection if it was that."""
+        self.trouble = self.trouble or error
+        if is_outage(error):
+            log.error("%s The database does not answer: %s", sentence, str(error).strip())
+            close_old_connections()
+        else:
+            log.exception(sentence)
+
+    def _leave(self) -> None:
+        """Give back what is in hand. What cannot be given back is free when its lease ends."""
+        try:
+            provisioning.hand_back(self.name, self.held)
+            for claim in self.held:
+                metrics.LET_GO.labels("stopped").inc()
+                with self._about(claim):
+                    log.info("Handed back.")
+            self._tell_counts()
+            WorkerHeartbeat.objects.leave(self.name)
+        except Error as error:
+            self._note(error, f"{len(self.held)} operations are left to their leases.")
+        self.held.clear()
+
+    def _claim(self) -> bool:
+        """Take all that waits, and go on meanwhile with what is in hand."""
+        busy = False
         while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
             busy = True
             self.held[claim] = time.monotonic() + claim.wait
@@ -110,38 +195,17 @@ class Worker:
                 log.info("Claimed, attempt %s.", claim.attempt)
             self._finish_due()
             self._try(self._beat)
-            self._renew()
-        steps = (self._rotate_key, self._tidy, self._purge, self._act, self._retain)
-        return any(self._try(step) for step in steps) or busy
-
-    def _try(self, step: Callable[[], bool]) -> bool:
-        """Do what the rest of the work does not depend on: it goes on when this breaks."""
-        try:
-            return step()
-        except Exception:
-            if self.once:
-                raise
-            log.exception("The worker's step %s broke; the others go on.", step.__name__)
-            metrics.STEPS_BROKEN.labels(step.__name__.lstrip("_")).inc()
-            close_old_connections()
-            return False
-
-    def hand_back(self) -> None:
-        for claim in self.held:
-            provisioning.hand_back(claim)
-            metrics.LET_GO.labels("stopped").inc()
-            with self._about(claim):
-                log.info("Handed back.")
-        self.held.clear()
+            self._try(self._renew)
+        return busy
 
     def _finish_due(self) -> bool:
         now = time.monotonic()
         due = [claim for claim, when in self.held.items() if when <= now]
         for claim in due:
-            began = self.held.pop(claim) - claim.wait
             with self._about(claim):
-                self._finish(claim, began)
-            self._renew()
+                if self.stopping.is_set() or not self._finish(claim):
+                    return False
+            self._try(self._renew)
         return bool(due)
 
     def _about(self, claim: Claim) -> AbstractContextManager[None]:
@@ -153,34 +217,50 @@ class Worker:
             worker=self.name,
         )
 
-    def _finish(self, claim: Claim, began: float) -> None:
+    def _finish(self, claim: Claim) -> bool:
+        """False when the database does not answer at all: the others would fare no better."""
+        began = self.held[claim] - claim.wait
+        attempt = f"Attempt {claim.attempt}"
         try:
             ours = provisioning.finish(claim)
-        except (OperationalError, InterfaceError):
-            self.held[claim] = time.monotonic() + 1  # once more, if the lease is still ours then
-            raise
         except Exception as error:
-            log.exception("Attempt %s broke.", claim.attempt)
+            self._note(error, f"{attempt} broke.")
+            times = self.rests.broke(claim, *CLAIM_RESTS)
+            # once more, if the lease is still ours then
+            self.held[claim] = self.rests.until(claim)
+            patient = is_full(error) and not self.once
+            if is_outage(error) and (patient or times < PATIENCE):
+                return _database_answers()
             metrics.LET_GO.labels("broken").inc()
-            provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
+            try:
+                provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
+            except Error as refusal:
+                self._note(refusal, f"{attempt} could not be ended.")
+                if not self.once:
+                    return _database_answers()
         else:
             log.info("Ended." if ours else "Lost: it is in other hands, or gone.")
             if ours:
                 metrics.REGISTRATION.observe(time.monotonic() - began)
             else:
                 metrics.LET_GO.labels("lost").inc()
+        del self.held[claim]
+        self.rests.went_well(claim)
+        return True
 
-    def _renew(self) -> None:
-        if self.held and time.monotonic() >= self.renew_at:
-            provisioning.renew(self.name, self.held)
-            self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
+    def _renew(self) -> bool:
+        if not self.held or time.monotonic() < self.renew_at:
+            return False
+        provisioning.renew(self.name, self.held)
+        self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
+        return True
 
     def _beat(self) -> bool:
         if time.monotonic() < self.beat_at:
             return False
-        self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()  # also if it breaks
         WorkerHeartbeat.objects.beat(self.name, len(self.held))
         self._tell_counts()
+        self.beat_at = time.monotonic() + BEAT_EVERY.total_seconds()
         return True
 
     def _tell_counts(self) -> None:
@@ -228,28 +308,34 @@ class Worker:
         return bool(made)
 
     def _purge(self) -> bool:
-        """A step of what is being deleted."""
-        if time.monotonic() < self.purge_at:
+        """A step of what is being deleted. Deletions take turns; one that broke rests."""
+        resting = self.rests.resting("deletion")
+        key = ExternalConnection.objects.next_deleting(self.last_deletion, resting)
+        if key is None:
             return False
-        try:
-            return provisioning.purge_step(self.name)
-        except Exception:
-            self.purge_at = time.monotonic() + REST
-            raise
+        self.last_deletion = key
+
+        def purge() -> bool:
+            return provisioning.purge_step(self.name, key)
+
+        return self._try(purge, ("deletion", key), WORK_RESTS)
 
     def _act(self) -> bool:
         """A step of an action on many operations. Runs take turns; one that broke rests."""
-        now = time.monotonic()
-        self.resting = {key: until for key, until in self.resting.items() if until > now}
-        run = runs.next_run(self.last_run, self.resting)
+        run = runs.next_run(self.last_run, self.rests.resting("run"))
         if run is None:
             return False
         self.last_run = run.pk
         try:
-            runs.step(run)
-        except Exception:
-            self.resting[run.pk] = time.monotonic() + REST
-            raise
+            runs.step(run, self.stopping.is_set)
+        except Exception as error:
+            self._note(error, f"Run {run.run_id} broke; the others go on.")
+            metrics.STEPS_BROKEN.labels("act").inc()
+            times = self.rests.broke(("run", run.pk), *WORK_RESTS)
+            if times >= PATIENCE and not is_full(error):
+                runs.give_up(run, error)
+            return False
+        self.rests.went_well(("run", run.pk))
         return True
 
     def _retain(self) -> bool:
@@ -264,8 +350,17 @@ class Worker:
         return True
 
     def _pause(self) -> float:
-        due = min([*self.held.values(), self.beat_at]) - time.monotonic()
+        beat_at = max(self.beat_at, self.rests.until(self._beat.__name__))
+        due = min([*self.held.values(), beat_at]) - time.monotonic()
         return max(0.0, min(settings.WORKER_POLL, due))
+
+
+def _database_answers() -> bool:
+    try:
+        connection.ensure_connection()
+        return connection.is_usable()
+    except Error:
+        return False
 
 
 class Command(BaseCommand):
@@ -286,9 +381,24 @@ class Command(BaseCommand):
         metrics.work()
         worker = Worker()
         end_with_parent(worker.stop)
-        signal.signal(signal.SIGTERM, worker.stop)
-        signal.signal(signal.SIGINT, worker.stop)
+        _stop_on_signal(worker)
         tell_ready()
         log.info("Started.", extra={"worker": worker.name})
         worker.run(once=once)
         log.info("Stopped.", extra={"worker": worker.name})
+
+
+def _stop_on_signal(worker: Worker) -> None:
+    """Let a thread wait for SIGTERM and SIGINT, for the first one may itself be waiting for the
+    database, and no signal reaches it there. It ends the process in time, come what may."""
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+
+    def wait() -> None:
+        signal.sigwait(numbers)
+        worker.stop()
+        time.sleep(GRACE)
+        log.error("Ends without an answer of the database.", extra={"worker": worker.name})
+        os._exit(0)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
