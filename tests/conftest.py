@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 from django.test import Client
 
-from operations import foreign_tokens, tokens
+from operations import foreign_tokens, metrics, tokens
+from operations.api import refusals
 from operations.roles import Role
 from tests.factories import make_application, make_person
 from tests.figures import figures, pytest_terminal_summary  # noqa: F401 - a fixture and a hook
@@ -31,6 +32,13 @@ def _own_signing_keys(private_pem, monkeypatch):
     foreign_tokens.forget_keys()
     yield
     tokens.forget_keys()
+
+
+@pytest.fixture(autouse=True)
+def _a_process_of_its_own(monkeypatch):
+    """What a process counts and allows itself begins anew; a test may have been a worker."""
+    monkeypatch.setattr(metrics, "_ended", metrics.ENDED)
+    monkeypatch.setattr(refusals, "_allowance", refusals.Allowance())
 
 
 @pytest.fixture

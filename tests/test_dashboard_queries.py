@@ -28,6 +28,8 @@ from tests import factories
 pytestmark = pytest.mark.django_db
 FEW, MANY = 10, 10_000
 MOST_QUERIES = 12
+#: Each check of the installation's health asks once.
+MORE_QUERIES = {"/settings/": 14}
 FINGERPRINT = fingerprint("Code", None, "It broke.")
 PAGES = [
     "/",
@@ -149,4 +151,8 @@ def test_no_page_reads_more_when_there_is_more(administrator):
 
     grown = {address: (few[address], count) for address, count in many.items()}
     assert {address: pair for address, pair in grown.items() if pair[1] > pair[0]} == {}
-    assert {address: count for address, count in many.items() if count > MOST_QUERIES} == {}
+    assert {
+        address: count
+        for address, count in many.items()
+        if count > MORE_QUERIES.get(address, MOST_QUERIES)
+    } == {}

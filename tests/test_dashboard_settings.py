@@ -118,7 +118,7 @@ def test_the_number_of_queries_is_fixed(viewer):
         factories.make_stuck(factories.report(connection))
         factories.request_registration(connection)
 
-    assert count() == few <= 13
+    assert count() == few <= 14
 
 
 def test_the_fragment_is_the_health_alone(viewer):

@@ -412,7 +412,7 @@ def test_the_alerts_name_metrics_that_there_are():
         assert set(rule["annotations"]) == {"summary", "action"}
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="needs promtool")
+@pytest.mark.deploy  # apt install prometheus
 def test_prometheus_understands_the_alerts():
     done = subprocess.run(
         ["promtool", "check", "rules", str(RULES)], capture_output=True, text=True, timeout=60

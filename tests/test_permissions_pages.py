@@ -114,7 +114,8 @@ def test_every_page_has_a_row():
     assert_complete(HEADING, pages, rows(HEADING, pages))
 
 
-def test_every_page_by_everybody(visitors, values, http):
+def test_every_page_by_everybody(visitors, values, http, settings):
+    settings.METRICS_TOKEN = "no visitor knows it"
     comparison = Comparison(HEADING, legend("Answers of pages"), says, tells_effects=True)
     pages = [path for path in all_routes() if not is_graphs(path) and "/admin/" not in path]
     chosen = Turns(callers("Visitors of pages"))

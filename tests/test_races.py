@@ -409,7 +409,8 @@ def test_a_secret_that_is_revoked_meanwhile_gives_no_token_afterwards(house):
     replies = house.at_once([*[asks] * 20, *revokes, *[asks] * 20])
     tokens = [reply for reply in replies if reply.call is asks]
     assert statuses(replies[20:25]) == {302: 5}
-    assert set(statuses(tokens)) <= {200, 401}
+    # many wrong secrets at once are guesses, and some are told to wait
+    assert set(statuses(tokens)) <= {200, 401, 429}
     assert all(reply.json()["error"] == "invalid_client" for reply in tokens if reply.status == 401)
     assert house.ask(asks, 401).json()["error"] == "invalid_client"
     for reply in tokens:

@@ -25,6 +25,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-failed_at'],
+                'default_permissions': (),
             },
         ),
         migrations.RemoveConstraint(

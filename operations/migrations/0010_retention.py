@@ -22,6 +22,9 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(editable=False, null=True)),
                 ('put_off_from', models.DateTimeField(editable=False, null=True)),
             ],
+            options={
+                'default_permissions': (),
+            },
         ),
         migrations.RemoveConstraint(
             model_name='change',

@@ -20,6 +20,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['sample', 'labels'],
+                'default_permissions': (),
                 'constraints': [models.UniqueConstraint(fields=('sample', 'labels'), name='worker_total_once')],
             },
         ),

@@ -126,6 +126,7 @@ class FailedSignIn(models.Model):
     objects = FailedSignInQuerySet.as_manager()
 
     class Meta:
+        default_permissions = ()  # nobody edits it
         ordering = ["-failed_at"]
         indexes = [
             models.Index(fields=["failed_at"], name="failed_sign_in_by_time"),

@@ -24,6 +24,7 @@ class Retention(models.Model):
     put_off_from = models.DateTimeField(null=True, editable=False)
 
     class Meta:
+        default_permissions = ()  # nobody edits it
         constraints = [
             models.CheckConstraint(condition=models.Q(id=1), name="retention_single"),
         ]

@@ -42,6 +42,7 @@ class WorkerTotal(models.Model):
     objects = WorkerTotalQuerySet.as_manager()
 
     class Meta:
+        default_permissions = ()  # nobody edits it
         ordering = ["sample", "labels"]
         constraints = [
             models.UniqueConstraint(fields=["sample", "labels"], name="worker_total_once"),

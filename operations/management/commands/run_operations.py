@@ -20,7 +20,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
-from connectors_admin.processes import STOP_TIMEOUT, end_with_parent, tell_ready
+from connectors_admin.processes import PIPE_VARIABLE, STOP_TIMEOUT, end_with_parent, tell_ready
 from operations import logs, metrics, provisioning, retention, runs, tokens
 from operations.health_checks import newer_than_this
 from operations.models import (
@@ -57,6 +57,7 @@ GRACE = STOP_TIMEOUT - 2
 #: of an embedded database get their turn.
 RETENTION_LOOK = 60
 RETENTION_PAUSE = 0.05
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Rests:
@@ -365,6 +366,7 @@ def _database_answers() -> bool:
 
 class Command(BaseCommand):
     help = "Run the worker: it registers schemas, purges connections, acts on many operations."
+    requires_system_checks: list[str] = []  # handle() checks, where no supervisor has done so
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -372,6 +374,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        if PIPE_VARIABLE not in os.environ:
+            self.check()
         try:
             use()
         except InUse as refusal:
@@ -381,7 +385,11 @@ class Command(BaseCommand):
         metrics.work()
         worker = Worker()
         end_with_parent(worker.stop)
-        _stop_on_signal(worker)
+        if once:
+            for number in SIGNALS:
+                signal.signal(number, worker.stop)
+        else:
+            _stop_on_signal(worker)
         tell_ready()
         log.info("Started.", extra={"worker": worker.name})
         worker.run(once=once)
@@ -391,11 +399,10 @@ class Command(BaseCommand):
 def _stop_on_signal(worker: Worker) -> None:
     """Let a thread wait for SIGTERM and SIGINT, for the first one may itself be waiting for the
     database, and no signal reaches it there. It ends the process in time, come what may."""
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def wait() -> None:
-        signal.sigwait(numbers)
+        signal.sigwait(SIGNALS)
         worker.stop()
         time.sleep(GRACE)
         log.error("Ends without an answer of the database.", extra={"worker": worker.name})
