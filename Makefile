@@ -5,6 +5,7 @@ VENV = .venv
 BIN = $(VENV)/bin
 JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+marked = $(shell grep -l 'mark.$(1)' tests/test_*.py)  # the rest need not be read
 
 .PHONY: run test test-faults test-browser test-clients test-deploy check audit screenshots
 
@@ -15,16 +16,16 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-faults: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m faults -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m faults -n 3 $(or $(ARGS),$(call marked,faults))
 
 test-browser: $(VENV)/.installed-browser
-	$(BIN)/python -m pytest -m browser -n 2 $(ARGS)
+	$(BIN)/python -m pytest -m browser -n 2 $(or $(ARGS),$(call marked,browser))
 
 test-clients: $(VENV)/.installed-clients
-	$(BIN)/python -m pytest -m clients $(ARGS)
+	$(BIN)/python -m pytest -m clients $(or $(ARGS),$(call marked,clients))
 
 test-deploy: $(VENV)/.installed-deploy
-	$(BIN)/python -m pytest -m deploy $(ARGS)
+	$(BIN)/python -m pytest -m deploy $(or $(ARGS),$(call marked,deploy))
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -45,6 +45,17 @@ def test_kubernetes():
     assert kinds == [document["kind"].lower() for document in documents]
 
 
+def test_alerts():
+    """As Prometheus reads them (``apt install prometheus``); what they say is in ``test_metrics``."""
+    done = subprocess.run(
+        ["promtool", "check", "rules", "deploy/prometheus-rules.yaml"],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_units(tmp_path):
     """systemd reads them without a complaint; the program they start is put in their place."""
     program = tmp_path / "python"
@@ -78,7 +89,7 @@ def test_the_service_is_confined():
 
 
 def commands_of(text: str) -> set[str]:
-    return set(re.findall(r"(?:manage\.py |args: \[|command: \[)(\w+)", text))
+    return set(re.findall(r"(?:manage\.py |args: \[|  command: \[)(\w+)", text)) - {"sleep"}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in DEPLOY.iterdir()))
@@ -88,5 +99,6 @@ def test_commands_and_settings_are_the_projects(name):
     table = (PROJECT / "README.md").read_text()
     of_the_system = {"PATH", "PYTHON_VERSION", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
     of_postgres = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
-    named = set(re.findall(r"\b([A-Z]+(?:_[A-Z]+)+)\b", text)) - of_the_system - of_postgres
+    words = set(re.findall(r"(?<!\w)(?!AF_)([A-Z]+(?:_[A-Z]+)+)\b", text))
+    named = words - of_the_system - of_postgres
     assert {word for word in named if f"`{word}`" not in table} == set()

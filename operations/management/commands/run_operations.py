@@ -374,6 +374,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, once: bool, **options: Any) -> None:
+        if not once:
+            # before there are other threads, such as those of a connection pool: a signal would
+            # end the process in one that does not hold it back
+            signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         if PIPE_VARIABLE not in os.environ:
             self.check()
         try:
@@ -399,7 +403,6 @@ class Command(BaseCommand):
 def _stop_on_signal(worker: Worker) -> None:
     """Let a thread wait for SIGTERM and SIGINT, for the first one may itself be waiting for the
     database, and no signal reaches it there. It ends the process in time, come what may."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
 
     def wait() -> None:
         signal.sigwait(SIGNALS)
