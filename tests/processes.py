@@ -48,6 +48,7 @@ def own_database(folder: Path) -> Iterator[dict[str, str]]:
     """Environment of an installation of its own, on the kind of database that the suite runs on."""
     environment = embedded(folder)
     if settings.EMBEDDED_DATABASE:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copy(_migrated(), folder / "connectors.sqlite3")
         yield environment
         return
