@@ -212,7 +212,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "operations.middleware.HeadMiddleware",
-    "operations.middleware.BrowserHeadersMiddleware",
+    "operations.browser_headers.BrowserHeadersMiddleware",
     "operations.monitoring.middleware.MonitoringMiddleware",
     "operations.middleware.RequestIdMiddleware",
     "operations.middleware.AccessMiddleware",

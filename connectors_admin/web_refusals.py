@@ -10,6 +10,7 @@ from typing import Any
 from gunicorn.http.errors import LimitRequestHeaders, LimitRequestLine, ParseException
 
 from operations.api.answers import answer, envelope
+from operations.browser_headers import set_browser_headers
 from operations.errors import GraphError, UnreadableRequest
 
 log = logging.getLogger("gunicorn.error")
@@ -26,6 +27,7 @@ def refusal(why: GraphError | ParseException, cfg: Any, client: Any) -> bytes:
     response["Connection"] = "close"
     response["Content-Length"] = str(len(response.content))
     response["request-id"] = response["client-request-id"] = request_id
+    set_browser_headers(response)
     status = f"HTTP/1.1 {error.status} {response.reason_phrase}\r\n".encode()
     return status + response.serialize_headers() + b"\r\n\r\n" + response.content
 

@@ -8,6 +8,7 @@ file its SHA-256.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -37,6 +38,9 @@ MANIFEST = "manifest.json"
 DATABASE = "connectors.sqlite3"
 #: What else of DATA_DIR belongs to it: files and folders.
 OTHERS = ("secret_key", "causes.toml", "tls")
+#: Beside the backup while it is made. One just made may not be locked yet.
+SCRATCH = ".backup-"
+JUST_MADE = 60  # seconds
 COUNTED = {
     "connections": ExternalConnection,
     "operations": ConnectionOperation,
@@ -59,16 +63,16 @@ def write(target: Path | None, out: IO[bytes] | None = None) -> dict[str, Any]:
     """
     folder = target.parent if target else settings.DATA_DIR
     try:
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=folder) as scratch:
-            copy = Path(scratch) / DATABASE
+        with _scratch(folder) as scratch:
+            copy = scratch / DATABASE
             _copy_database(copy)
-            files = {DATABASE: copy, **_copy_others(Path(scratch))}
+            files = {DATABASE: copy, **_copy_others(scratch)}
             manifest = _manifest(copy, files)
             if target is None:
                 assert out is not None
                 _archive(out, "w|", manifest, files)
             else:
-                draft = Path(scratch) / "archive"
+                draft = scratch / "archive"
                 with open(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as handle:
                     _archive(handle, "w", manifest, files)
                     handle.flush()
@@ -77,6 +81,33 @@ def write(target: Path | None, out: IO[bytes] | None = None) -> dict[str, Any]:
     except (OSError, DatabaseError, tarfile.TarError) as error:
         raise BackupError(f"The backup could not be written to {folder}: {error}.") from error
     return manifest
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    """A folder to work in, locked; removed with those that killed backups have left."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        if time.time() - left.stat().st_mtime > JUST_MADE and (held := _lock(left)):
+            shutil.rmtree(left)
+            os.close(held)
+    with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
+        held = _lock(Path(scratch))
+        try:
+            yield Path(scratch)
+        finally:
+            if held:
+                os.close(held)
+
+
+def _lock(folder: Path) -> int | None:
+    """The open folder, or None when another process holds it. Closing ends the lock."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def _copy_database(copy: Path) -> None:

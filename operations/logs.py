@@ -66,7 +66,7 @@ def note(**facts: Any) -> None:
 
 def one_line(text: str) -> str:
     """The text with what could end or forge a line written as an escape."""
-    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), mask(text))
+    return UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def formatter(name: str) -> logging.Formatter:
@@ -81,11 +81,20 @@ class Formatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC)
         return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
+    def message(self, record: logging.LogRecord) -> str:
+        try:
+            return mask(record.getMessage())
+        except Exception:  # logging would print the arguments as they are
+            return f"{mask(str(record.msg))} (its arguments do not fit)"
+
     def facts(self, record: logging.LogRecord) -> dict[str, Any]:
-        """The record's own (``extra``), then those of what is going on. Empty ones are left out."""
+        """The record's own (``extra``), then those of what is going on. Empty ones are left out.
+
+        Masked before they are cut, for half a secret may not look like one.
+        """
         known = (_facts.get() or {}) | record.__dict__
         return {
-            name: value if isinstance(value, int | float) else str(value)[:LONGEST]
+            name: value if isinstance(value, int | float) else mask(str(value))[:LONGEST]
             for name in ("request_id", *FACTS)
             if (value := known.get(name)) not in (None, "")
         }
@@ -103,7 +112,7 @@ class LineFormatter(Formatter):
         facts = self.facts(record)
         request_id = facts.pop("request_id", "-")
         line = [self.moment(record), record.levelname, record.name, f"[{one_line(request_id)}]"]
-        line += [one_line(record.getMessage())]
+        line += [one_line(self.message(record))]
         line += [f"{name}={_quoted(value)}" for name, value in facts.items()]
         stack = self.stack(record)
         return "\n    ".join([" ".join(line), *map(one_line, stack.splitlines())])
@@ -117,10 +126,9 @@ class JsonFormatter(Formatter):
             "time": self.moment(record),
             "level": record.levelname,
             "logger": record.name,
-            "message": mask(record.getMessage()),
+            "message": self.message(record),
         }
-        for name, value in self.facts(record).items():
-            document[name] = mask(value) if isinstance(value, str) else value
+        document |= self.facts(record)
         if stack := self.stack(record):
             document["exception"] = stack
         return json.dumps(document)

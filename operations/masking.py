@@ -7,9 +7,7 @@ sentence around it can still be read. A GUID, a hash and an ordinary id are no s
 
 from __future__ import annotations
 
-import logging
 import re
-import traceback
 from collections.abc import Mapping
 from typing import Any
 
@@ -87,8 +85,6 @@ _PATTERNS = (
         "==".split(),
     ),
 )
-#: What a log record has by itself and nobody writes a secret into.
-_OWN_TO_A_RECORD = vars(logging.makeLogRecord({})).keys() - {"msg", "exc_text", "stack_info"}
 
 
 def mask(text: str) -> str:
@@ -112,26 +108,6 @@ def mask_json(document: Any) -> Any:
     if isinstance(document, list):
         return [mask_json(value) for value in document]
     return document
-
-
-class MaskingFilter(logging.Filter):
-    """Masks what a log record says: message, arguments, exception, further texts.
-
-    The exception is masked as the text that formatters take (``exc_text``).
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        try:
-            record.msg = record.getMessage()
-        except Exception:  # the logger's fault must not break what it tells of
-            record.msg = f"{record.msg} (its arguments do not fit)"
-        record.args = None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        for name, value in vars(record).items():
-            if isinstance(value, str) and name not in _OWN_TO_A_RECORD:
-                setattr(record, name, mask(value))
-        return True
 
 
 def _once(text: str) -> str:

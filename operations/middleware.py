@@ -1,5 +1,5 @@
-"""What every request gets, page or API: an id that is logged and returned, a line in the log, its
-place in the metrics, and a content policy."""
+"""What every request gets, page or API: an id that is logged and returned, a line in the log, and
+its place in the metrics."""
 
 from __future__ import annotations
 
@@ -158,37 +158,4 @@ class HeadMiddleware:
         elif response.content:
             response.setdefault("Content-Length", str(len(response.content)))
             response.content = b""
-        return response
-
-
-#: For a browser, on every answer that does not say otherwise itself.
-HEADERS = {
-    # pages load nothing from elsewhere, run no inline script or style, and stand in no frame
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; object-src 'none'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-    "X-Frame-Options": "DENY",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": ", ".join(
-        f"{feature}=()"
-        for feature in "camera display-capture geolocation microphone payment usb".split()
-    ),
-    # neither a proxy nor the browser keeps what was shown; static files say how long they are good
-    "Cache-Control": "private, no-store",
-}
-
-
-class BrowserHeadersMiddleware:
-    """Gives every answer HEADERS. The first of all, so that the other middlewares' own answers have
-    them too."""
-
-    def __init__(self, get_response: GetResponse):
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        for name, value in HEADERS.items():
-            response.setdefault(name, value)
         return response

@@ -165,6 +165,27 @@ def test_a_full_disk_leaves_nothing_behind(source, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_one_left_goes_with_the_next_and_what_another_makes_stays(source, tmp_path):
+    target = str(tmp_path / "b.tar")
+    victim = subprocess.Popen([sys.executable, MANAGE, "backup", target], env=source)
+    while not (left := list(tmp_path.glob(".backup-*"))):
+        assert victim.poll() is None
+    victim.kill()
+    victim.wait()
+    in_work, just_made = tmp_path / ".backup-work", tmp_path / ".backup-new"
+    in_work.mkdir()
+    just_made.mkdir()
+    for folder in (in_work, *left):
+        os.utime(folder, (time.time() - backups.JUST_MADE - 1,) * 2)
+
+    handle = os.open(in_work, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    manage(source, "backup", target)
+    os.close(handle)
+
+    assert set(tmp_path.iterdir()) == {tmp_path / "b.tar", in_work, just_made}
+
+
 def test_a_folder_that_is_not_there(source, tmp_path):
     assert "could not be written to" in refused(source, "backup", str(tmp_path / "no" / "x.tar"))
 

@@ -46,7 +46,7 @@ def test_kubernetes():
 
 
 def test_alerts():
-    """As Prometheus reads them (``apt install prometheus``); ``test_metrics`` reads what they say."""
+    """As Prometheus reads them (apt install prometheus); ``test_metrics`` reads what they say."""
     done = subprocess.run(
         ["promtool", "check", "rules", "deploy/prometheus-rules.yaml"],
         capture_output=True,

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from operations import causes, tokens
 from operations.demo import company
-from operations.masking import MaskingFilter, mask, mask_json
+from operations.logs import LONGEST, JsonFormatter, LineFormatter
+from operations.masking import mask, mask_json
 from operations.models import (
     Application,
     Change,
@@ -371,48 +372,20 @@ def test_the_form_of_our_own_secrets(db):
 # The log ------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def logged():
-    """A logger whose lines are what the console would get."""
-    lines: list[str] = []
-
-    class Keeper(logging.Handler):
-        def emit(self, record):
-            lines.append(self.format(record))
-
-    handler = Keeper()
-    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
-    handler.addFilter(MaskingFilter())
-    logger = logging.getLogger("tests.masking")
-    logger.addHandler(handler)
-    logger.propagate = False
-    yield logger, lines
-    logger.removeHandler(handler)
+@pytest.mark.parametrize("form", [LineFormatter(), JsonFormatter()])
+def test_arguments_that_do_not_fit_are_not_printed(form):
+    line = form.format(
+        logging.makeLogRecord({"name": "x", "msg": "%d of sig=abcd", "args": (f"sig={JWT}",)})
+    )
+    assert "%d of sig=*** (its arguments do not fit)" in line
+    assert holds_no_secret(line)
 
 
-def test_a_log_line_with_its_arguments_and_its_exception(logged):
-    logger, lines = logged
-    logger.warning("%s was refused: %s", "client_secret=abcd", ["pwd=hunter"])
-    try:
-        raise ValueError(f"password={CREATED}")
-    except ValueError:
-        logger.exception("It broke with %s.", JWT)
-    assert lines[0] == "WARNING client_secret=*** was refused: ['pwd=***']"
-    assert "ValueError: password=***" in lines[1] and "Traceback" in lines[1]
-    assert all(holds_no_secret(line) for line in lines)
-
-
-def test_further_texts_of_a_record(logged):
-    logger, _ = logged
-    seen = logging.makeLogRecord({"msg": "x", "path": "/?sig=abcd", "number": 5, "stack_info": JWT})
-    assert MaskingFilter().filter(seen)
-    assert (seen.path, seen.number, seen.stack_info) == ("/?sig=***", 5, "eyJ***")
-
-
-def test_arguments_that_do_not_fit_break_nothing(logged):
-    logger, lines = logged
-    logger.warning("%d of client_secret=abcd", "x")
-    assert lines == ["WARNING %d of client_secret=*** (its arguments do not fit)"]
+@pytest.mark.parametrize("form", [LineFormatter(), JsonFormatter()])
+def test_a_fact_is_masked_before_it_is_cut(form):
+    name = "x" * (LONGEST - len("eyJ") - 8)
+    line = form.format(logging.makeLogRecord({"name": "x", "application": f"{name} {JWT}"}))
+    assert f"{name} eyJ***" in line
 
 
 def test_the_console_prints_nothing_unmasked():

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from operations.browser_headers import HEADERS
 from tests.graph import GUID
 from tests.processes import own_database, serve
 
@@ -54,6 +55,8 @@ def test_an_address_that_is_too_long(address, root, query, length):
     assert GUID.fullmatch(headers["request-id"])
     assert error["innerError"]["request-id"] == headers["request-id"]
     assert headers["content-type"].startswith("application/json;")
+    expected = {name.lower(): value.lower() for name, value in HEADERS.items()}
+    assert headers == headers | expected
 
 
 def test_a_header_that_is_too_long(address):
