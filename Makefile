@@ -7,7 +7,7 @@ JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 marked = $(shell grep -l 'mark.$(1)' tests/test_*.py)  # the rest need not be read
 
-.PHONY: run test test-faults test-browser test-clients test-deploy check audit screenshots
+.PHONY: run test test-faults test-browser test-clients test-deploy install-all check audit screenshots
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
@@ -26,6 +26,9 @@ test-clients: $(VENV)/.installed-clients
 
 test-deploy: $(VENV)/.installed-deploy
 	$(BIN)/python -m pytest -m deploy $(or $(ARGS),$(call marked,deploy))
+
+# All that any of the tests needs.
+install-all: $(VENV)/.installed-browser $(VENV)/.installed-clients $(VENV)/.installed-deploy
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

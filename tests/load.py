@@ -18,6 +18,8 @@ from tests.factories import a_schema
 
 #: Seconds between two tries of one request.
 AGAIN = 0.2
+#: Seconds between two requests of a client: what is tested needs its share of the machine.
+PAUSE = 0.03
 #: What a client may be answered while the database or the server is away.
 CALM = (429, 503)
 
@@ -41,6 +43,7 @@ class Client:
             "client-request-id": str(uuid.uuid4()),
         }
         data = None if body is None else json.dumps(body)
+        time.sleep(PAUSE)
         while not self.load.is_over():
             try:
                 status, told, answer = self._once(method, path, data, headers)

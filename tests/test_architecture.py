@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
+
 HOME = Path(__file__).resolve().parent.parent
 OURS = ("operations", "connectors_admin")
 FILES = sorted(
@@ -38,6 +40,7 @@ PURE = {
     "logs",
     "metrics",
     "metrics_folder",
+    "browser_headers",
 }
 DOMAIN = PURE | {
     "outage",

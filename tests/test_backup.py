@@ -42,6 +42,8 @@ from tests.processes import (
     wait_for,
 )
 
+pytestmark = pytest.mark.once
+
 DATABASE = "connectors.sqlite3"
 MAKE = """
 from operations.models import Actor, ExternalConnection
@@ -261,6 +263,7 @@ class Load:
                 self.acknowledged.append(f"load{number}/{name}")
                 self.longest = max(self.longest, time.monotonic() - began)
                 self.call("PATCH", f"{path}/schema", a_schema())
+                time.sleep(0.02)  # the backup needs its share of the machine
             except urllib.error.HTTPError as refusal:
                 if refusal.code != 409:  # the registration before is unfinished
                     self.faults.append(f"{refusal.code} {refusal.read()!r}")

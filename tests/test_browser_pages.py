@@ -125,7 +125,7 @@ def test_every_page_is_reached_and_fits_its_window(serving):
 def test_from_sign_in_to_a_retried_operation_with_the_keyboard_alone(serving):
     with browser_page(serving.address, viewport=WINDOW) as page:
         page.goto("/")
-        press_until(page, "input[name=username]")
+        page.locator("input[name=username]:focus").wait_for()  # by itself
         page.keyboard.type(serving.printed("Operator"))
         page.keyboard.press("Tab")
         page.keyboard.type(serving.printed("Password"))

@@ -14,7 +14,7 @@ from django.conf import settings
 
 from tests.afterwards import look
 from tests.cluster import needed
-from tests.processes import manage, own_database, query, shell, start_worker, wait_for
+from tests.processes import own_database, query, shell, start_worker, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -57,7 +57,6 @@ def test_moved_while_operations_wait_and_are_held(tmp_path, figures, before, aft
         clock = Clock(tmp_path)
         # PostgreSQL's own clock stays; on SQLite nothing may depend on the lease of the dead
         environment |= {"OPERATION_LEASE": "60" if settings.EMBEDDED_DATABASE else "5"}
-        manage(environment, "migrate", "--verbosity", "0")
         environment |= clock.environment()
         clock.move(before)
         shell(environment, REQUEST.format(0, 3))

@@ -6,6 +6,7 @@ The small disk is a tmpfs. SQLite's file lies on it, and of PostgreSQL the datab
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import time
@@ -75,9 +76,10 @@ def test_full_and_emptied_under_load(tmp_path_factory, tmp_path, figures):
             with Load(serving.address, serving.token) as load:
                 wait_for(lambda: load.confirmed() > 20)
                 filler = fill(disk)
+                more = itertools.count()
                 # what is free inside of the files is used up first
                 wait_for(lambda: load.statuses[503] > 20 and fill(disk), seconds=60)
-                wait_for(lambda: calm.refused_calmly(calm.create(serving, "refused")))
+                wait_for(lambda: calm.refused_calmly(calm.create(serving, f"more{next(more)}")))
                 status, _, listed = calm.ask(serving, "/v1.0/external/connections?$top=1")
                 assert status == 200 and listed["value"]
                 assert calm.token_is_given(serving)

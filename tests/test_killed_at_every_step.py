@@ -11,14 +11,13 @@ import time
 import pytest
 
 from tests.afterwards import judge, look
-from tests.processes import HOME, manage, own_database
+from tests.processes import HOME, own_database
 
 pytestmark = pytest.mark.faults
 
 
 def test_nothing_is_left_undone_and_nothing_is_done_twice(tmp_path, figures):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         begun = time.monotonic()
         killer = subprocess.run(
             [sys.executable, "-m", "tests.killed"],

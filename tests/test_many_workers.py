@@ -21,6 +21,7 @@ with transaction.atomic():
         factories.request_registration(factories.make_connection(f"busy{{number:04}}"))
 """
 COMPLETED = "SELECT COUNT(*) FROM operations_connectionoperation WHERE status = 2"
+ALIVE = "SELECT COUNT(*) FROM operations_workerheartbeat"
 WORKERS = """SELECT COUNT(DISTINCT actor_name) FROM operations_change
 WHERE action = 'operation.completed'"""
 
@@ -28,7 +29,6 @@ WHERE action = 'operation.completed'"""
 @pytest.fixture
 def installation(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         yield environment
 
 
@@ -37,8 +37,9 @@ def completed(environment) -> int:
 
 
 def test_three_workers_on_500_operations_and_one_is_killed(installation, figures):
-    shell(installation, REQUEST)
     workers = [start_worker(installation | {"OPERATION_LEASE": "2"}) for _ in range(3)]
+    wait_for(lambda: query(installation, ALIVE) == (3,))
+    shell(installation, REQUEST)
     begun = time.monotonic()
     wait_for(lambda: query(installation, WORKERS) == (3,))
     victim = workers.pop()

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.processes import manage, own_database, shell, start_worker, wait_for
+from tests.processes import own_database, shell, start_worker, wait_for
 
 ROWS = 6000
 MAKE = f"""
@@ -44,7 +44,6 @@ print(json.dumps({
 @pytest.fixture
 def installation(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         yield environment | {"RETENTION_COMPLETED": "30"}
 
 

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from tests.processes import manage, own_database, query, shell, start_worker, wait_for
+from tests.processes import own_database, query, shell, start_worker, wait_for
 
 ROWS = 300
 MAKE = f"""
@@ -46,7 +46,6 @@ print(json.dumps({
 @pytest.fixture
 def installation(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         yield environment
 
 

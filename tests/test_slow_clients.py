@@ -19,6 +19,8 @@ import pytest
 
 from tests.processes import Serving, own_database, serve, wait_for
 
+pytestmark = pytest.mark.once
+
 MANY = 200
 FEW = 60
 HEAD = "Host: localhost\r\nAuthorization: Bearer x\r\n"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.at_once import Call, at_once, statuses
 from tests.graph import OWNED
-from tests.processes import manage, own_database, serve, shell
+from tests.processes import own_database, serve, shell
 
 LIMIT, OWN_LIMIT = 20, 7
 #: No window ends while a test runs, unless it runs at an hour that comes every eleven days.
@@ -39,7 +39,6 @@ class Served:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory) -> Iterator[Served]:
     with own_database(tmp_path_factory.mktemp("throttled")) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         made = json.loads(shell(environment, MAKE))
         environment |= {
             "THROTTLE_LIMIT": str(LIMIT),

@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from connectors_admin import tls
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def folder(tmp_path) -> Path:

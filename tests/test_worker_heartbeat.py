@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from operations.models import WorkerHeartbeat
 from operations.models.heartbeat import ALIVE_FOR, KEPT
-from tests.processes import manage, own_database, shell, start_worker, wait_for
+from tests.processes import own_database, shell, start_worker, wait_for
 
 LOOK = """
 import json
@@ -73,7 +73,6 @@ def test_a_worker_that_ended_as_it_should_leaves_nothing():
 
 def test_a_real_worker_lives_falls_silent_when_killed_and_leaves_when_stopped(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         victim = start_worker(environment)
         [row] = wait_for(lambda: look(environment))
         assert row["alive"] and row["held"] == 0 and row["version"]

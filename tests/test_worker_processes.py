@@ -38,7 +38,6 @@ print(json.dumps({
 @pytest.fixture
 def installation(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         yield environment
 
 

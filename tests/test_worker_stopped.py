@@ -12,7 +12,7 @@ from django.conf import settings
 
 from connectors_admin.processes import STOP_TIMEOUT
 from tests.afterwards import judge, settled
-from tests.processes import manage, own_database, query, shell, start, start_worker, wait_for
+from tests.processes import own_database, query, shell, start, start_worker, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -59,7 +59,6 @@ NOW = """SELECT (SELECT COUNT(*) FROM operations_connectionoperation WHERE worke
 @pytest.fixture
 def installation(tmp_path):
     with own_database(tmp_path) as environment:
-        manage(environment, "migrate", "--verbosity", "0")
         yield environment
 
 
