@@ -40,7 +40,6 @@ PURE = {
     "logs",
     "metrics",
     "metrics_folder",
-    "browser_headers",
 }
 DOMAIN = PURE | {
     "outage",
@@ -70,6 +69,7 @@ ARROWS = {
     "marks": {"models"},
     "odata": {"errors"},
     "outage": set(),
+    "browser_headers": set(),
     "preconditions": {"errors"},
     "schema_rules": {"errors"},
     "public_error": {"errors"},
