@@ -154,7 +154,7 @@ class Supervisor:
             os.close(ready)
 
     def _is_prepared(self) -> bool:
-        process = subprocess.Popen(self.prepare, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(self.prepare, stdout=subprocess.DEVNULL)  # nosec B603 - ours
         while process.poll() is None:
             if self.stopping.wait(0.1):
                 process.terminate()
