@@ -12,8 +12,9 @@ marked = $(shell grep -l 'mark.$(1)' tests/test_*.py)  # the rest need not be re
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
 
+# three, for many tests wait more than they work
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m faults -n 3 $(or $(ARGS),$(call marked,faults))
@@ -38,7 +39,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	env DATA_DIR=$(VENV)/check SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
 	    PUBLIC_URL=https://connectors.example ALLOWED_HOSTS=connectors.example \
-	    SECURE_SSL_REDIRECT=true SECURE_HSTS_SUBDOMAINS=true \
+	    SECURE_SSL_REDIRECT=true SECURE_HSTS_SUBDOMAINS=true TRUST_FORWARDED_HEADERS=true \
 	    $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 audit: $(VENV)/.installed-audit

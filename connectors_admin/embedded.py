@@ -25,6 +25,10 @@ REPLACED = "replaced"
 _held: list[int] = []
 
 
+class Mounted(Exception):
+    """Something is mounted where a file would have to be moved away."""
+
+
 class InUse(Exception):
     """Somebody else has the database, and who it is cannot share it."""
 
@@ -63,7 +67,9 @@ def alone() -> Iterator[None]:
 
 def put_in_place(targets: list[Path], replaced: str) -> None:
     """Move what lies ready for these places there, and what is there into the folder ``replaced``
-    beside it. All of it or nothing. Call it ``alone``."""
+    beside it. All of it or nothing. Call it ``alone``. Raises Mounted."""
+    if mounted := _mount_points().intersection(map(str, targets)):
+        raise Mounted(f"{min(mounted)} is mounted and cannot be replaced. Unmount it first.")
     database = database_file()
     home = database.parent
     plan = {"replaced": replaced, "targets": [os.path.relpath(each, home) for each in targets]}
@@ -75,6 +81,15 @@ def put_in_place(targets: list[Path], replaced: str) -> None:
     draft.rename(_plan(database))
     sync_folder(home)
     _carry_out(database)
+
+
+def _mount_points() -> set[str]:
+    """Files may be mounted too, as in containers. Empty where the system does not tell."""
+    try:
+        lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return {line.split()[4].replace("\\040", " ") for line in lines}
 
 
 def is_decided() -> bool:

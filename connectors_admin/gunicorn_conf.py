@@ -25,6 +25,7 @@ forwarded_allow_ips = ""
 forwarder_headers = ""
 secure_scheme_headers = {}  # type: ignore[var-annotated]
 control_socket_disable = True
+worker_tmp_dir = metrics_folder.in_memory()  # each worker touches a file to say that it lives
 sendfile = False  # what a client does not take at once is kept, see web_connections
 loglevel = (settings.LOG_LEVEL or "WARNING").lower()
 logger_class = "connectors_admin.web_log.WebLog"

@@ -86,6 +86,8 @@ def _database() -> dict:
     if config["ENGINE"].endswith("sqlite3"):
         if config["NAME"] != ":memory:":
             config["NAME"] = str(BASE_DIR / config["NAME"])
+            if url:
+                finish_restore(Path(config["NAME"]))
         synchronous = choice("SQLITE_SYNCHRONOUS", ("NORMAL", "FULL"), "NORMAL")
         # IMMEDIATE: a transaction takes the write lock when it begins and waits for it, instead
         # of failing at once with "database is locked" when it turns from reading to writing.
@@ -119,6 +121,8 @@ def _database() -> dict:
         options.setdefault("connect_timeout", 10)
         config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
         config["CONN_HEALTH_CHECKS"] = True
+        # without connections that stay, a pooler may be between that hands out another each time
+        config["DISABLE_SERVER_SIDE_CURSORS"] = config["CONN_MAX_AGE"] == 0 and not pool
     return config
 
 

@@ -65,6 +65,7 @@ class GraphThreadWorker(ThreadWorker):
         now = time.monotonic()
         if now - self.looked >= LOOK:
             self.looked = now
+            self.set_accept_enabled(self.alive)
             for connection in [each for each in self.waiting if each.deadline <= now]:
                 self._go_on(connection, connection.expire)
 
@@ -91,8 +92,8 @@ class GraphThreadWorker(ThreadWorker):
 
     def accept(self, listener: Any) -> bool:
         """Whether there was a connection to accept."""
-        if len(self.connections) >= self.worker_connections:
-            self._make_room()
+        if len(self.connections) >= self.worker_connections and not self._make_room():
+            return False
         try:
             client_socket, client = listener.accept()
         except OSError as error:  # another worker has it, or it is gone already
@@ -120,11 +121,20 @@ class GraphThreadWorker(ThreadWorker):
             self.tls = changed, sock.ssl_context(self.cfg)
         return self.tls[1]
 
-    def _make_room(self) -> None:
-        """End the connection that can best be spared, or else the one that takes the longest."""
-        if self.waiting:
-            oldest = min(self.waiting, key=lambda each: (not each.is_spare, each.since))
-            self._go_on(oldest, oldest.give_way)
+    def _make_room(self) -> bool:
+        """End the connection that can best be spared, or else the one that takes the longest.
+
+        False when all wait for a thread with a whole request or came just now, perhaps with one:
+        then nobody is accepted for a moment, and who comes waits in the listener's queue.
+        """
+        now = time.monotonic()
+        old = [each for each in self.waiting if now - each.since >= LOOK]
+        if not old:
+            self.set_accept_enabled(False)
+            return False
+        oldest = min(old, key=lambda each: (not each.is_spare, each.since))
+        self._go_on(oldest, oldest.give_way)
+        return True
 
     def _watch(self, connection: Connection, events: int) -> None:
         handler = partial(self._ready, connection)
@@ -165,6 +175,8 @@ class GraphThreadWorker(ThreadWorker):
 
     def finish_request(self, connection: Connection, future: Any) -> None:
         """Called in the event loop when a thread has answered."""
+        if self.alive:
+            self.set_accept_enabled(True)
         keep = not future.cancelled() and future.result()
         self._go_on(connection, partial(connection.answered, keep))
 

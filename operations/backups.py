@@ -19,7 +19,7 @@ import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -87,9 +87,10 @@ def write(target: Path | None, out: IO[bytes] | None = None) -> dict[str, Any]:
 def _scratch(folder: Path) -> Iterator[Path]:
     """A folder to work in, locked; removed with those that killed backups have left."""
     for left in folder.glob(f"{SCRATCH}*"):
-        if time.time() - left.stat().st_mtime > JUST_MADE and (held := _lock(left)):
-            shutil.rmtree(left)
-            os.close(held)
+        with suppress(FileNotFoundError):  # it has ended meanwhile
+            if time.time() - left.stat().st_mtime > JUST_MADE and (held := _lock(left)):
+                shutil.rmtree(left)
+                os.close(held)
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=folder) as scratch:
         held = _lock(Path(scratch))
         try:

@@ -60,6 +60,18 @@ def _problems() -> Iterator[CheckMessage]:
             hint="Unset SECURE_COOKIES; it is on by itself with an https PUBLIC_URL.",
             id="operations.E004",
         )
+    if (
+        public.scheme == "https"
+        and public_host not in LOOPBACK
+        and not settings.TRUST_FORWARDED_HEADERS
+        and not settings.SERVED_CERTIFICATE
+    ):
+        yield Warning(
+            "PUBLIC_URL is https, so a proxy ends TLS, and TRUST_FORWARDED_HEADERS is off: "
+            "everybody seems to come from the proxy, and one who guesses passwords holds off all.",
+            hint="Let the proxy set X-Forwarded-For, -Proto and -Host, and turn it on.",
+            id="operations.W002",
+        )
     told_of_tls = public.scheme == "https" or settings.SESSION_COOKIE_SECURE
     if real_hosts and not told_of_tls and not settings.DEBUG:
         yield Warning(

@@ -18,25 +18,28 @@ _NAME = r"""(?:
     pass(?:word|wd|phrase|code) | pwd | secret
   | (?<!skip)(?<!delta)(?<!publickey)token
   | (?:api|access|account|private|subscription|encryption|signing)[-_ ]?key
-  | assertion | authorization | (?<![a-z])sig
+  | assertion | authorization | sessionid | (?<![a-z])sig
 )"""
-_NAME_ALONE = re.compile(rf".*{_NAME}", re.IGNORECASE | re.VERBOSE | re.DOTALL)
+_NAME_ALONE = re.compile(rf".*(?:{_NAME}|cookie)", re.IGNORECASE | re.VERBOSE | re.DOTALL)
 
 # Each pattern names as ``secret`` what is to be masked. What repeats is counted, or possessive and
 # stops at a character that it cannot pass: the time is that of reading the text a few times.
+_WITH_SCHEME = "(?:bearer|basic|api-?key|negotiate|ntlm|sharedkey)"
 _NAMED = re.compile(
     rf"""
     {_NAME} (?:\\*+["']|%22)?+ \s{{0,3}}+
     (?:
-        (?:=>|=(?!=)|:|%3[ad]) \s{{0,3}}+  # in quotes: to the one that ends it, or the line's end
+        # in quotes, also the first of a list: to the one that ends it, or the line's end
+        (?:=>|=(?!=)|:|%3[ad]) \s{{0,3}}+ (?:\[\s{{0,3}}+)?+
         (?: "(?P<secret>(?:[^"\\\r\n]|\\.)++) | '(?P<secret2>(?:[^'\\\r\n]|\\.)++)
           | \\++["'](?P<secret3>[^"'\\\r\n]++) | %22(?P<secret4>[^%\s"']++) )
       | # bare: to a space, or to what divides an address, a form or a connection string
         (?: (?:=(?!=)|%3[ad]) \s{{0,3}}+ | :(?!\s|//) | >(?=[^<>\s]{{1,500}}+</) )
-        (?:(?:bearer|basic)\s++)?+ (?P<secret5>(?:[^\s&;"'<>\\]|\\(?!["'nr]))++)
-      | :\s{{1,3}}+ (?:bearer|basic)\s++ (?P<secret6>[^\s&;"'<>\\]++)
+        (?:{_WITH_SCHEME}\s++)?+ (?!\[\s{{0,3}}["']|{{)
+        (?P<secret5>(?:[^\s&;"'<>\\]|\\(?!["'nr]))++)
+      | :\s{{1,3}}+ {_WITH_SCHEME}\s++ (?P<secret6>[^\s&;"'<>\\]++)
       | # behind a colon and a space a sentence may go on: only what is neither word nor number
-        :\s{{1,3}}+ (?!\d++[.,]?(?:\s|\Z))
+        :\s{{1,3}}+ (?!\d++[.,]?(?:\s|\Z)|\[\s{{0,3}}["']|{{)
         (?P<secret7>(?=[^\s&;"'<>\\\d]{{0,200}}+\d)[^\s&;"'<>\\]++)
     )
     """,
@@ -47,6 +50,10 @@ _SCHEME = re.compile(
     r"\b(?i:bearer|basic)(?:\s|%20|\+){1,3}+"
     r"(?P<secret>(?=[\w+/=.~-]{0,100}?(?:\d|[a-z][A-Z])|[\w+/=.~-]{20})[\w+/=.~-]{8,}+)",
     re.ASCII,
+)
+_COOKIE = re.compile(
+    r"""cookie(?:\\*+["'])?+\s{0,3}+:\s{0,3}+(?:\\*+["'])?+[^\s=;"'<>\\]{1,100}+=(?P<secret>[^\r\n"'<>\\]++)""",
+    re.IGNORECASE,
 )
 _URL = re.compile(r"""://[^\s/?#:@"'<>]{0,256}+:(?P<secret>[^\s/?#"'<>]+)@""")
 _PEM = re.compile(
@@ -76,8 +83,12 @@ _PUNCTUATION = ".,:!?)]}"
 #: A pattern is tried where one of these stands in the text, in small letters.
 _PATTERNS = (
     (_PEM, ("-----begin",)),
-    (_NAMED, ("pass", "pwd", "secret", "token", "key", "assertion", "authorization", "sig")),
+    (
+        _NAMED,
+        ("pass", "pwd", "secret", "token", "key", "assertion", "authorization", "session", "sig"),
+    ),
     (_SCHEME, ("bearer", "basic")),
+    (_COOKIE, ("cookie",)),
     (_URL, ("://",)),
     (
         _FORMS,
@@ -100,14 +111,21 @@ def mask_json(document: Any) -> Any:
         return mask(document)
     if isinstance(document, Mapping):
         return {
-            mask(name): MASK[: len(value)]
-            if isinstance(value, str) and _NAME_ALONE.fullmatch(name)
-            else mask_json(value)
+            mask(name): _hidden(value) if _NAME_ALONE.fullmatch(name) else mask_json(value)
             for name, value in document.items()
         }
     if isinstance(document, list):
         return [mask_json(value) for value in document]
     return document
+
+
+def _hidden(value: Any) -> Any:
+    """Every text below the name of a secret."""
+    if isinstance(value, str):
+        return MASK[: len(value)]
+    if isinstance(value, Mapping):
+        return {name: _hidden(each) for name, each in value.items()}
+    return [_hidden(each) for each in value] if isinstance(value, list) else value
 
 
 def _once(text: str) -> str:

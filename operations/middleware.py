@@ -22,6 +22,8 @@ GetResponse = Callable[[HttpRequest], HttpResponse]
 CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 #: In the place of a route: files of the pages, and addresses that lead nowhere.
 STATIC, NOWHERE = "static", "none"
+#: Some proxies write ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``.
+WITHOUT_PORT = re.compile(r"^(?:\[([^\]]*)\]|([0-9.]+))(?::\d+)?$")
 ROUTE_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 access_log = logging.getLogger("operations.access")
@@ -60,9 +62,10 @@ def client_address(request: HttpRequest) -> str:
         addresses.insert(0, forwarded[-settings.TRUSTED_PROXIES].strip())
     for text in addresses:
         try:
-            return str(ip_address(text))[:45]
+            address = ip_address(WITHOUT_PORT.sub(r"\1\2", text))
         except ValueError:
             continue
+        return str(getattr(address, "ipv4_mapped", None) or address)[:45]
     return ""
 
 

@@ -131,6 +131,29 @@ def test_in_a_batch_each_part_counts_and_the_batch_does_not(graph):
     assert answers[3]["body"]["error"]["code"] == "TooManyRequests"
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"method": "GET", "url": "https://elsewhere.example/connections"},
+        {"method": "GET", "url": "/nothing/here"},
+        {"method": "GET", "url": "/connections", "headers": {"Authorization": "Bearer x"}},
+        {"method": "GET", "url": "/connections", "dependsOn": ["first"]},
+    ],
+    ids=["another server", "no resource", "bad token", "what it depends on failed"],
+)
+def test_in_a_batch_also_what_leads_nowhere_counts(graph, part):
+    first = {"id": "first", "method": "GET", "url": "/connections/missing"}
+    parts = [first, *({"id": str(number), **part} for number in range(4))]
+    answers = graph.post("/v1.0/$batch", {"requests": parts}).json()["responses"]
+    statuses = [answer["status"] for answer in answers]
+    assert statuses[0] == 404 and 429 not in statuses[:3] and statuses[3:] == [429, 429]
+
+
+def test_a_method_that_a_batch_has_not_counts(graph):
+    statuses = [graph.get("/v1.0/$batch").status_code for _ in range(4)]
+    assert statuses == [405, 405, 405, 429]
+
+
 def test_off_it_costs_no_query(graph, settings, django_assert_num_queries):
     settings.THROTTLE_LIMIT = 0
     graph.get(CONNECTIONS)

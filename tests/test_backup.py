@@ -148,6 +148,15 @@ def test_into_a_folder_the_newest_are_kept(source, tmp_path):
     assert "2 connections" in said and "Removed" in said
 
 
+def test_what_was_just_made_is_kept_whatever_is_newer_by_its_name(source, tmp_path):
+    later = [tmp_path / f"connectors-2099010{day}T000000Z.tar" for day in (1, 2)]
+    for path in later:
+        path.touch()
+    manage(source, "backup", str(tmp_path), "--keep", "2")
+    kept = set(tmp_path.iterdir())
+    assert len(kept) == 2 and later[1] in kept and not kept.issubset(later)
+
+
 def test_keep_needs_a_folder(source, tmp_path):
     assert "--keep N needs a folder" in refused(
         source, "backup", str(tmp_path / "x.tar"), "--keep", "2"
@@ -544,6 +553,36 @@ def test_killed_in_the_middle_it_leaves_the_old_or_the_new(backup, other, sign):
     assert (folder / "tls").exists() is is_new
     assert is_new or not sign.endswith(".restore")
     assert not (folder / f"{DATABASE}.restore").exists()
+
+
+def test_at_an_address_of_its_own_it_is_ended_too(backup, other):
+    """The embedded database may have a place that DATABASE_URL names."""
+    folder = Path(other["DATA_DIR"])
+    address = other | {"DATABASE_URL": f"sqlite:///{folder / DATABASE}"}
+    sign = folder / f"{DATABASE}.restore"
+    victim = subprocess.Popen([sys.executable, MANAGE, "restore", str(backup)], env=address)
+    while victim.poll() is None and not sign.exists():
+        pass
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    shell(address, "print(1)")
+    assert names(other) == NEW and not sign.exists()
+
+
+def test_where_something_is_mounted_it_changes_nothing(backup, tmp_path, settings, monkeypatch):
+    settings.DATA_DIR = tmp_path
+    monkeypatch.setattr(files, "database_file", lambda: tmp_path / DATABASE)
+    monkeypatch.setattr(files, "_mount_points", lambda: {str(tmp_path / "causes.toml")})
+    targets = [tmp_path / name for name in (DATABASE, "causes.toml")]
+    for target in targets:
+        target.write_text("old")
+    with pytest.raises(files.Mounted, match=r"causes.toml is mounted and cannot be replaced"):
+        files.put_in_place(targets, "replaced-x")
+    assert {path.name for path in tmp_path.iterdir()} == {DATABASE, "causes.toml"}
+
+
+def test_where_things_are_mounted_is_known():
+    assert {"/", "/proc"} <= files._mount_points()
 
 
 def test_what_a_kill_left_lying_is_in_nobodys_way(backup, other):

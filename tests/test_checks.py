@@ -22,6 +22,7 @@ def found(settings):
             "ALLOWED_HOSTS": ["localhost", "127.0.0.1", "[::1]"],
             "PUBLIC_URL": "",
             "SESSION_COOKIE_SECURE": False,
+            "TRUST_FORWARDED_HEADERS": True,
         }
         for name, value in (safe | changes).items():
             setattr(settings, name, value)
@@ -104,6 +105,14 @@ def test_e005_a_path_that_addresses_of_ours_begin_with(found, path, taken):
 @pytest.mark.parametrize("url", ["", "http://connectors.example"])
 def test_w001_others_without_tls(found, url):
     assert found(ALLOWED_HOSTS=["connectors.example"], PUBLIC_URL=url) == {"operations.W001"}
+
+
+def test_w002_a_proxy_whose_word_is_not_taken(found, settings):
+    behind = {"ALLOWED_HOSTS": ["connectors.example"], "SESSION_COOKIE_SECURE": True}
+    said = found(PUBLIC_URL=HTTPS, TRUST_FORWARDED_HEADERS=False, **behind)
+    assert said == {"operations.W002"}
+    settings.SERVED_CERTIFICATE = "/somewhere/server.pem"
+    assert found(PUBLIC_URL=HTTPS, TRUST_FORWARDED_HEADERS=False, **behind) == set()
 
 
 def test_what_is_an_error_and_what_a_warning(found):

@@ -18,6 +18,7 @@ SAFE = {
     "ALLOWED_HOSTS": "connectors.example",
     "SECURE_SSL_REDIRECT": "true",
     "SECURE_HSTS_SUBDOMAINS": "true",
+    "TRUST_FORWARDED_HEADERS": "true",
 }
 
 
@@ -49,6 +50,7 @@ def test_production_settings_are_clean(tmp_path):
         ({"ALLOWED_HOSTS": "other.example"}, "(operations.E003) The host of PUBLIC_URL"),
         ({"SECURE_COOKIES": "false"}, "(operations.E004) PUBLIC_URL is https and SECURE_COOKIES"),
         ({"PUBLIC_URL": "http://connectors.example"}, "(operations.W001) Others can reach this"),
+        ({"TRUST_FORWARDED_HEADERS": None}, "(operations.W002) PUBLIC_URL is https, so a proxy"),
         ({"SECRET_KEY": "short"}, "(security.W009) Your SECRET_KEY"),
         ({"SECRET_KEY_FALLBACKS": "short"}, "(security.W025) Your SECRET_KEY_FALLBACKS"),
         ({"SECURE_HSTS_SECONDS": "0"}, "(security.W004) You have not set a value for the"),

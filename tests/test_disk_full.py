@@ -71,7 +71,7 @@ def test_full_and_emptied_under_load(tmp_path_factory, tmp_path, figures):
     # where the server may enter, unlike pytest's own folder
     place = Path("/tmp") / f"small-disk-{os.getpid()}"
     with small_disk(place, 48) as disk, installation(tmp_path, disk) as environment:
-        environment |= {"OPERATION_LEASE": "3"}
+        environment |= {"OPERATION_LEASE": "3", "TMPDIR": str(disk)}
         with serve(environment) as serving:
             with Load(serving.address, serving.token) as load:
                 wait_for(lambda: load.confirmed() > 20)

@@ -71,6 +71,14 @@ BODY_OF_PEM = "".join(PEM.splitlines()[1:-1])
         ("<password>hunter</password>", "<password>***</password>"),
         ("Authorization: Bearer opaque", "Authorization: Bearer ***"),
         ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic ***"),
+        ("Authorization: ApiKey Zxmm-QpLs", "Authorization: ApiKey ***"),
+        ("Authorization: Negotiate YIIabc", "Authorization: Negotiate ***"),
+        ('{"X-Api-Key": ["9f8e7d"], "a": 1}', '{"X-Api-Key": ["***"], "a": 1}'),
+        ('{"secret": {"a": 1}}', '{"secret": {"a": 1}}'),
+        ("Cookie: __Host-sessionid=ab; x=c\nnext", "Cookie: __Host-sessionid=***\nnext"),
+        ("'Set-Cookie': 'a=b; Path=/', 'c'", "'Set-Cookie': 'a=***', 'c'"),
+        ("no sessionid=abc here", "no sessionid=*** here"),
+        ("no cookie: sorry, it was 4 = 4", "no cookie: sorry, it was 4 = 4"),
         ("sent Bearer abcdefgh1234 to it", "sent Bearer *** to it"),
         (f"The token {JWT} has expired.", "The token eyJ*** has expired."),
         (f"cut: {JWT[:40]}", "cut: eyJ***"),
@@ -84,7 +92,7 @@ BODY_OF_PEM = "".join(PEM.splitlines()[1:-1])
         (f"'{CREATED}' is no GUID", f"'{CREATED[:6]}***' is no GUID"),
         ("password=a", "password=*"),
     ],
-    ids=range(24),
+    ids=range(32),
 )
 def test_a_secret_is_masked_and_the_sentence_stays(text, masked):
     assert mask(text) == masked

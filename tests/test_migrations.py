@@ -96,7 +96,7 @@ def test_who_could_work_before_still_can(migrate, django_user_model):
 
 
 #: The last migration of the release before: raise it with each release.
-RELEASE_BEFORE = "0007_roles"
+RELEASE_BEFORE = "0009_seal_and_mask"
 
 
 def test_the_release_before_goes_on_while_the_database_is_upgraded(migrate):

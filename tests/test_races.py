@@ -412,7 +412,8 @@ def test_a_secret_that_is_revoked_meanwhile_gives_no_token_afterwards(house):
     # many wrong secrets at once are guesses, and some are told to wait
     assert set(statuses(tokens)) <= {200, 401, 429}
     assert all(reply.json()["error"] == "invalid_client" for reply in tokens if reply.status == 401)
-    assert house.ask(asks, 401).json()["error"] == "invalid_client"
+    [late] = house.at_once([asks])
+    assert late.status in (401, 429)
     for reply in tokens:
         if reply.status == 200:
             headers = {"Authorization": f"Bearer {reply.json()['access_token']}"}

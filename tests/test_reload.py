@@ -5,6 +5,7 @@ And a certificate that is near its end is renewed without any of that.
 
 from __future__ import annotations
 
+import fcntl
 import http.client
 import json
 import shlex
@@ -13,16 +14,18 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
+from django.conf import settings
 
 from connectors_admin import tls
-from tests.processes import Serving, own_database, serve, wait_for
+from operations.management.commands.serve import START_LOCK
+from tests.processes import MANAGE, Serving, free_port, own_database, serve, start, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +145,39 @@ def test_what_cannot_start_replaces_nothing(tmp_path):
                 client.request("GET", "/sign-in/")
                 assert client.getresponse().status == 200
             assert running.stop() == 0
+
+
+def test_one_that_comes_while_it_starts_ends_nothing(tmp_path):
+    """systemd lets one reload as soon as the process is there; a migration may take minutes."""
+    with own_database(tmp_path) as environment, held_start(environment):
+        port = free_port()
+        starting = start(environment, MANAGE, "serve", "--no-worker", "--port", str(port))
+        wait_for(lambda: _listens(port))
+        time.sleep(0.5)
+        starting.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert starting.poll() is None
+
+
+@contextmanager
+def held_start(environment):
+    """Whoever starts meanwhile waits with its migrations."""
+    if settings.EMBEDDED_DATABASE:
+        file = Path(environment["DATA_DIR"], "connectors.sqlite3.start")
+        with open(file, "w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        return
+    import psycopg
+
+    with psycopg.connect(environment["DATABASE_URL"]) as database:
+        database.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
+        yield
+
+
+def _listens(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_certificate_near_its_end_is_renewed_while_it_is_served(installation, monkeypatch):

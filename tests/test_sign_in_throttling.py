@@ -185,6 +185,37 @@ def test_the_address_is_a_proxys_word_only_where_proxies_are_trusted(vera, setti
     assert sign_in("vera", "x", X_Forwarded_For="1.2.3.4, 198.51.100.7").status_code == 429
 
 
+def test_an_ipv6_address_is_one_of_a_network_that_one_caller_has(vera):
+    for number in range(FREE):
+        assert sign_in("vera", "wrong", f"2001:db8:1:3::{number}").status_code == 200
+    held_off(sign_in("vera", PASSWORD, "2001:db8:1:3:ffff::1"))
+    assert sign_in("vera", PASSWORD, "2001:db8:1:4::1").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [
+        ("203.0.113.7:4711", "203.0.113.7"),
+        ("[2001:db8::7]:4711", "2001:db8::7"),
+        ("[2001:db8::7]", "2001:db8::7"),
+        ("2001:db8::7", "2001:db8::7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("fe80::7%eth0", "fe80::7%eth0"),
+        ("unknown", "192.0.2.1"),
+    ],
+)
+def test_an_address_is_read_as_proxies_write_it(vera, settings, told, address):
+    settings.TRUST_FORWARDED_HEADERS = True
+    assert sign_in("vera", "wrong", X_Forwarded_For=told).status_code == 200
+    assert {row.address for row in FailedSignIn.objects.exclude(kind=Kind.ACCOUNT)} == {address}
+
+
+def test_a_name_that_the_database_could_not_hold(vera):
+    page = sign_in("ve\0ra", "wrong")
+    assert page.status_code == 200
+    assert 'role="alert"' in page.content.decode()
+
+
 def test_an_empty_form_counts_for_nothing(vera):
     for form in ({}, {"username": "vera"}, {"password": "x"}):
         assert Client().post("/sign-in/", form).status_code == 200
@@ -229,6 +260,24 @@ def test_the_right_secret_gets_its_token_whoever_guesses_beside_it(application):
     assert ask(application, "x").status_code == 429
     assert ask(application, application.secret_text).status_code == 200
     assert ask(application, "x").status_code == 401, "and the count begins anew"
+
+
+def test_a_right_secret_ends_no_wait_of_those_who_guess_passwords(application):
+    for number in range(LIMITS[Kind.ADDRESS].free):
+        assert sign_in(f"guessed{number}", "x").status_code == 200
+    assert ask(application, application.secret_text).status_code == 200
+    held_off(sign_in("another", "x"))
+
+
+@pytest.mark.parametrize(
+    "spelling", ["-" * 300 + "{}", "urn:uuid:{}", "{{{}}}", "{0.hex}", "{0.hex:-^300}"]
+)
+def test_a_client_id_is_counted_in_whatever_spelling(application, spelling):
+    client_id = spelling.format(application.app_id)
+    first = [ask(application, f"x{n}", client_id=client_id).status_code for n in range(FREE)]
+    assert first == [401] * FREE
+    assert ask(application, "x").status_code == 429
+    assert ask(application, application.secret_text, client_id=client_id).status_code == 200
 
 
 def test_what_is_no_guess_is_not_counted(application):

@@ -6,18 +6,20 @@ The server has two threads, so that a kind of slow client that holds one would h
 from __future__ import annotations
 
 import json
+import os
 import resource
 import signal
 import socket
+import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.processes import Serving, own_database, serve, wait_for
+from tests.processes import Serving, children, own_database, serve, wait_for
 
 pytestmark = pytest.mark.once
 
@@ -196,6 +198,43 @@ def test_with_as_many_connections_as_there_may_be_the_oldest_one_gives_way(hasty
         status, body = answers(read(slow[0]))
         assert (status, json.loads(body)["error"]["code"]) == (503, "serviceNotAvailable")
         assert answers(read(slow[-1]))[0] == 408
+
+
+def test_who_waits_for_a_thread_is_not_ended_and_nobody_more_is_let_in(tmp_path):
+    """All threads wait for the database, and every client has sent the whole of its request."""
+    with server(tmp_path, WEB_CONNECTIONS="20", SQLITE_BUSY_TIMEOUT="30") as serving:
+        [web] = [pid for pid, line in children(serving.process.pid).items() if "gunicorn" in line]
+        [worker] = children(web)
+        before = len(os.listdir(f"/proc/{worker}/fd"))
+        head = "POST /v1.0/connections HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        head += f"Authorization: Bearer {serving.token}\r\n"
+        bodies = [json.dumps({"id": f"queued{n}", "name": "x"}) for n in range(FEW)]
+        with ExitStack() as stack, closing(sqlite3.connect(database_of(tmp_path))) as database:
+            database.isolation_level = None
+            database.execute("BEGIN IMMEDIATE")
+            clients = [
+                stack.enter_context(
+                    connect(serving, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+                )
+                for body in bodies
+            ]
+            time.sleep(1)
+            used = cpu_seconds(worker)
+            time.sleep(1)
+            assert cpu_seconds(worker) - used < 0.5, "it runs in circles"
+            assert len(os.listdir(f"/proc/{worker}/fd")) - before < FEW - 20
+            database.execute("ROLLBACK")
+            assert [answers(read(client))[0] for client in clients] == [201] * FEW
+
+
+def database_of(folder) -> str:
+    return str(folder / "connectors.sqlite3")
+
+
+def cpu_seconds(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # Not without end ---------------------------------------------------------------------------------

@@ -254,6 +254,25 @@ def test_no_operation_fails_because_the_disk_is_full(monkeypatch, settings, cloc
 
 
 @pytest.mark.django_db(transaction=True)
+def test_no_operation_fails_because_the_database_is_away_for_long(monkeypatch, settings, clock):
+    """Also not when it comes back just as the last try has broken."""
+    settings.OPERATION_ATTEMPTS = 1
+    operation = factories.request_registration(factories.make_connection())
+    worker = Worker()
+
+    with monkeypatch.context() as away:
+        breaks_for(operation, OperationalError("the server closed the connection"), away)
+        away.setattr(run_operations, "_database_answers", lambda: False)
+        for _ in range(2 * run_operations.PATIENCE):
+            worker.round()
+            clock[0] += run_operations.CLAIM_RESTS[1]
+    worker.round()
+
+    operation.refresh_from_db()
+    assert operation.graph()["status"] == "completed"
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_deletion_that_breaks_does_not_hold_up_later_ones(monkeypatch, settings, clock):
     settings.PURGE_IN_REQUEST = 0
     bad, good = doomed("bad"), doomed("good")

@@ -28,6 +28,8 @@ from operations.errors import (
     Fault,
     GraphError,
     InvalidRequest,
+    MethodNotAllowed,
+    TooManyRequests,
     UnknownSegment,
     invalid,
     required,
@@ -47,12 +49,19 @@ class BatchViewSet(GraphViewSet):
     needs_role = False
     counts = False
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().initial(request, *args, **kwargs)
+        except MethodNotAllowed:
+            self.count_request()  # it has no parts that would
+            raise
+
     def create(self, request: Request) -> HttpResponse:
         self.query_options()
         try:
             parts = _read_parts(self.body())
         except GraphError:
-            RequestCount.objects.add(self.caller.app_id)  # a refused batch has no parts that count
+            self.count_request()  # a refused batch has no parts that count
             raise
         outer = request._request
         statuses: dict[str, int] = {}
@@ -72,8 +81,9 @@ class BatchViewSet(GraphViewSet):
         with logs_about(inner, batch_request_id=outer.request_id):  # type: ignore[attr-defined]
             try:
                 response = self._respond(inner, part, statuses)
+                self._count(inner)
             except GraphError as error:
-                response = refusal(error, inner)
+                response = self._refuse(error, inner)
             except Exception as error:
                 log.exception("Part %s of a batch broke.", part["id"])
                 response = refusal(broken(error), inner)
@@ -81,6 +91,19 @@ class BatchViewSet(GraphViewSet):
         set_request_ids(inner, response)
         set_graph_headers(response)
         return response
+
+    def _refuse(self, error: GraphError, inner: HttpRequest) -> HttpResponse:
+        try:
+            self._count(inner)
+        except TooManyRequests as too_many:
+            error = too_many
+        return refusal(error, inner)
+
+    def _count(self, inner: HttpRequest) -> None:
+        """Count a part that no resource has counted: it led to none, or brought a bad token."""
+        if not hasattr(inner, "is_counted"):
+            inner.is_counted = True  # type: ignore[attr-defined]
+            RequestCount.objects.add(self.caller.app_id)
 
     def _respond(self, inner: HttpRequest, part: Json, statuses: dict[str, int]) -> HttpResponse:
         for dependency in _dependencies(part):

@@ -90,7 +90,7 @@ def _note_use(secret: ApplicationSecret, request: HttpRequest, client_id: str) -
     takes no writes."""
     address = client_address(request)
     try:
-        FailedSignIn.objects.succeeded(client_id, address)
+        FailedSignIn.objects.succeeded(client_id, address, was_counted=False)
         ApplicationSecret.objects.filter(pk=secret.pk).update(
             last_used_at=timezone.now(), last_used_address=address
         )
@@ -237,6 +237,12 @@ def _held_off(request: HttpRequest, client_id: str) -> OAuthError | None:
 
 
 def _credentials(request: HttpRequest) -> tuple[str, str]:
+    """The client id, a GUID in its one spelling, and the secret."""
+    client_id, secret = _sent_credentials(request)
+    return (str(UUID(client_id)) if _is_guid(client_id) else client_id), secret
+
+
+def _sent_credentials(request: HttpRequest) -> tuple[str, str]:
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "basic":
         try:

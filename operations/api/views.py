@@ -79,13 +79,18 @@ class GraphViewSet(ViewSet):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         if self.counts:
-            RequestCount.objects.add(self.caller.app_id)
+            self.count_request()
         # an OPTIONS has an action of its own in DRF, whether it is served or not
         if self.action is None or str(request.method).lower() not in self.http_method_names:
             raise MethodNotAllowed
         if self.needs_role:
             accepted = access.READ_ROLES if self.reads else access.WRITE_ROLES
             access.require_role(self.caller, accepted)
+
+    def count_request(self) -> None:
+        """Raises TooManyRequests. What a batch holds is counted once, wherever it ends."""
+        self.request._request.is_counted = True  # type: ignore[attr-defined]
+        RequestCount.objects.add(self.caller.app_id)
 
     def get_exception_handler(self) -> Any:
         return exception_handler

@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import NamedTuple
 
 from django.conf import settings
@@ -88,14 +89,19 @@ class FailedSignInQuerySet(models.QuerySet["FailedSignIn"]):
             cursor.execute(_COUNT_ONE, [key, kind, moment, old])
         return self.get(pk=key)
 
-    def succeeded(self, account: str, address: str) -> None:
-        """The attempt was none that failed, and the address is one of the account's own."""
+    def succeeded(self, account: str, address: str, *, was_counted: bool = True) -> None:
+        """The attempt was none that failed, and the address is one of the account's own.
+
+        ``was_counted``: by ``attempt``, so that it is to be taken back where the failures of others
+        stay.
+        """
         keys = _keys(account, address)
         now = timezone.now()
         rows = self.filter(failures__gt=0)
         rows.filter(pk=keys[Kind.PAIR]).update(failures=0, blocked_until=None, succeeded_at=now)
         others = Greatest(F("failures") - 1, 0)  # those that failed for other accounts stay
-        rows.filter(pk=keys[Kind.ADDRESS]).update(failures=others, blocked_until=None)
+        if was_counted:
+            rows.filter(pk=keys[Kind.ADDRESS]).update(failures=others, blocked_until=None)
         rows.filter(pk=keys[Kind.ACCOUNT]).update(failures=0, blocked_until=None)
 
     def held_off(self, now: datetime) -> FailedSignInQuerySet:
@@ -149,7 +155,8 @@ class FailedSignIn(models.Model):
 
 def _keys(account: str, address: str) -> dict[Kind, str]:
     account = account.casefold()
-    values = {Kind.PAIR: f"{address} {account}", Kind.ADDRESS: address, Kind.ACCOUNT: account}
+    place = _network(address)
+    values = {Kind.PAIR: f"{place} {account}", Kind.ADDRESS: place, Kind.ACCOUNT: account}
     return {
         kind: salted_hmac(
             f"operations.sign_in.{kind}",
@@ -159,6 +166,12 @@ def _keys(account: str, address: str) -> dict[Kind, str]:
         ).hexdigest()
         for kind in LIMITS
     }
+
+
+def _network(address: str) -> str:
+    """The part of an address that nobody can choose: of IPv6 everybody has 64 bits of their own."""
+    plain = address.partition("%")[0]
+    return str(ip_network(f"{plain}/64", strict=False)) if ":" in plain else plain
 
 
 def _wait(rows: Iterable[FailedSignIn], now: datetime) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -11,7 +12,7 @@ from django.db import connection, transaction
 
 T = TypeVar("T")
 
-#: Looks that may hang at the same time in one process; more are not begun.
+#: Looks of one process at the same time; the others wait until one has ended.
 MOST_AT_ONCE = 8
 _free = threading.BoundedSemaphore(MOST_AT_ONCE)
 
@@ -23,7 +24,8 @@ def within(seconds: float, look: Callable[[], T]) -> T:
     network that swallows packets, a pool that is used up or a lock cannot hold the caller. What was
     given up ends by itself, on PostgreSQL as soon as the server sees that its time is over.
     """
-    if not _free.acquire(blocking=False):
+    end = time.monotonic() + seconds
+    if not _free.acquire(timeout=seconds):
         raise TimeoutError("Earlier looks at the database still hang.")
     found: Future[T] = Future()
 
@@ -35,8 +37,12 @@ def within(seconds: float, look: Callable[[], T]) -> T:
         finally:
             _free.release()
 
-    threading.Thread(target=run, name="look-at-database", daemon=True).start()
-    return found.result(seconds)
+    try:
+        threading.Thread(target=run, name="look-at-database", daemon=True).start()
+    except RuntimeError:  # there are no more threads
+        _free.release()
+        raise
+    return found.result(max(0, end - time.monotonic()))
 
 
 def _limited(seconds: float, look: Callable[[], T]) -> T:

@@ -56,4 +56,5 @@ class SignInView(LoginView):
 
 def _name(request: HttpRequest) -> str:
     """As the form cleans it, so that one account is not counted under several names."""
-    return unicodedata.normalize("NFKC", request.POST.get("username", "")).strip()[:150]
+    text = request.POST.get("username", "").replace("\0", "")  # with which the form refuses it
+    return unicodedata.normalize("NFKC", text).strip()[:150]

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if not settings.EMBEDDED_DATABASE:
             raise CommandError(
                 "The database is PostgreSQL, which has its own way: "
-                'pg_dump --format=custom --file=FILE "$DATABASE_URL". Keep SECRET_KEY with it.'
+                'pg_dump --format=custom --file=FILE "${DATABASE_URL%%\\?*}". Keep SECRET_KEY too.'
             )
         folder = Path(target) if Path(target).is_dir() else None
         if keep is not None and (folder is None or keep < 1):
@@ -54,6 +54,8 @@ class Command(BaseCommand):
         counted = ", ".join(f"{number:,} {name}" for name, number in manifest["counts"].items())
         self.stdout.write(f"{path}: {path.stat().st_size / 1_000_000:,.1f} MB, {counted}.")
         if folder and keep:
-            for old in sorted(folder.glob(NAMES))[:-keep]:
+            # also with names that a wrong clock has made, this one stays
+            others = sorted(set(folder.glob(NAMES)) - {path})
+            for old in others[: len(others) - keep + 1]:
                 old.unlink()
                 self.stdout.write(f"Removed {old}.")

@@ -20,6 +20,7 @@ from connectors_admin.embedded import (
     READY,
     REPLACED,
     InUse,
+    Mounted,
     alone,
     database_file,
     is_decided,
@@ -42,13 +43,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, source: Path, **options: Any) -> None:
         if not settings.EMBEDDED_DATABASE:
             raise CommandError(
-                "The database is PostgreSQL, which has its own way: pg_restore --clean --if-exists "
-                '--single-transaction --dbname="$DATABASE_URL" FILE, while no process of ours runs.'
+                "The database is PostgreSQL, which has its own way: pg_restore "
+                "--single-transaction --dbname=URL FILE into an empty database, while no process "
+                "of ours runs. docs/operations.md has the steps."
             )
         try:
             with alone():
                 manifest, replaced = _restore(source)
-        except (BackupError, InUse) as refusal:
+        except (BackupError, InUse, Mounted) as refusal:
             raise CommandError(f"{refusal} Nothing was changed.") from None
         counted = ", ".join(f"{number:,} {name}" for name, number in manifest["counts"].items())
         self.stdout.write(

@@ -232,6 +232,8 @@ class Worker:
             patient = is_full(error) and not self.once
             if is_outage(error) and (patient or times < PATIENCE):
                 return _database_answers()
+            if is_outage(error) and not self.once and not _database_answers():
+                return False
             metrics.LET_GO.labels("broken").inc()
             try:
                 provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
@@ -333,7 +335,7 @@ class Worker:
             self._note(error, f"Run {run.run_id} broke; the others go on.")
             metrics.STEPS_BROKEN.labels("act").inc()
             times = self.rests.broke(("run", run.pk), *WORK_RESTS)
-            if times >= PATIENCE and not is_full(error):
+            if times >= PATIENCE and not is_full(error) and _database_answers():
                 runs.give_up(run, error)
             return False
         self.rests.went_well(("run", run.pk))

@@ -8,6 +8,7 @@ import logging
 import os
 import secrets
 import shlex
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -35,7 +36,8 @@ log = logging.getLogger("operations.serve")
 OPERATOR = "operator"
 FIRST_APPLICATION = "First application"
 FIRST_ROLES = ("ExternalConnection.ReadWrite.OwnedBy", "ExternalItem.ReadWrite.OwnedBy")
-WITHOUT_TLS = "operations.W001"  # the check that asks for TLS
+#: Checks that ask for TLS, or for the word of the proxy that ends it.
+WITHOUT_TLS = ("operations.W001", "operations.W002")
 BACKLOG = 2048  # connections that wait to be accepted
 START_LOCK = 0x636F6E6E  # any number, as long as every process uses the same
 
@@ -71,10 +73,12 @@ class Command(BaseCommand):
         prepare: bool,
         **options: Any,
     ) -> None:
+        # until the supervisor listens to it: a reload that comes too early would end the service
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if tls:
             # The children read their settings anew, and cannot see from them that this is https.
             os.environ.setdefault("SECURE_COOKIES", "true")
-            settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, WITHOUT_TLS]
+            settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, *WITHOUT_TLS]
         self.check()
         self._check_host(host)
         listener = None if prepare else self._listen(host, port)
@@ -220,13 +224,16 @@ def start_lock() -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [START_LOCK])
+    # in a transaction of a connection of its own: a pooler may give every other statement to
+    # another connection of the server
+    holder = connection.copy()
     try:
+        holder.set_autocommit(False)
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
         yield
     finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LOCK])
+        holder.close()
 
 
 def _is_loopback(host: str) -> bool:
