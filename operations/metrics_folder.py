@@ -17,7 +17,7 @@ from pathlib import Path
 
 #: Tells prometheus_client where to count. It looks once, when it is imported.
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # nosec B108 - what is made in it is private
 #: In the place of a process id: those that are gone.
 GONE = 0
 
