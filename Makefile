@@ -14,7 +14,7 @@ run: $(VENV)/.installed
 
 # three, for many tests wait more than they work
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 test-faults: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -m faults -n 3 $(or $(ARGS),$(call marked,faults))
