@@ -10,6 +10,7 @@ an earlier one ends, with what it has in hand, only when its successor has said 
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import signal
@@ -70,7 +71,7 @@ class Supervisor:
     """
 
     children: list[Child]
-    log: Callable[[str], Any]
+    log: logging.Logger
     prepare: Sequence[str] = ()
     look_after: Callable[[], Any] = lambda: None
     look_every: float = 86_400
@@ -105,11 +106,11 @@ class Supervisor:
                     child.has_run = child.has_run or not soon
                     continue
                 if soon and not child.has_run:
-                    self.log(f"{child.name} could not start (exit code {code}).")
+                    self.log.warning(f"{child.name} could not start (exit code {code}).")
                     return 1
                 if soon:
                     self.stopping.wait(1)
-                self.log(f"{child.name} ended with code {code}; starting it again.")
+                self.log.warning(f"{child.name} ended with code {code}; starting it again.")
                 os.close(self._start(child))
             if self.asked_to_reload.is_set():
                 self.asked_to_reload.clear()
@@ -120,7 +121,7 @@ class Supervisor:
                 try:
                     self.look_after()
                 except Exception as error:
-                    self.log(f"{type(error).__name__}: {error}")
+                    self.log.warning(f"{type(error).__name__}: {error}")
         return 0
 
     def _start(self, child: Child) -> int:
@@ -138,7 +139,7 @@ class Supervisor:
 
     def _reload(self) -> None:
         if not self._is_prepared():
-            self.log("Not reloaded: the processes that run go on.")
+            self.log.warning("Not reloaded: the processes that run go on.")
             return
         for child in self.children:
             earlier, started = child.process, child.started
@@ -147,11 +148,12 @@ class Supervisor:
             if self._is_ready(child, ready):
                 self._end(earlier)
             else:
-                self.log(f"{child.name} was not reloaded: the earlier one goes on.")
+                self.log.warning(f"{child.name} was not reloaded: the earlier one goes on.")
                 assert child.process
                 self._end(child.process)
                 child.process, child.started = earlier, started
             os.close(ready)
+        self.log.info("Reloaded.")
 
     def _is_prepared(self) -> bool:
         process = subprocess.Popen(self.prepare, stdout=subprocess.DEVNULL)  # nosec B603 - ours

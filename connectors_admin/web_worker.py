@@ -11,6 +11,7 @@ import os
 import selectors
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,8 @@ from connectors_admin.web_connections import Connection, Limits, Next
 
 #: Seconds between two looks at the deadlines.
 LOOK = 0.5
+#: Answered by threads of their own: a process whose others all wait for the database still lives.
+PROBES = ("/healthz", "/readyz")
 #: A stopping worker keeps connections without a request for a moment: one may be on its way.
 LINGER = 2.0
 
@@ -41,6 +44,7 @@ class GraphThreadWorker(ThreadWorker):
         self.connections: set[Connection] = set()
         self.waiting: set[Connection] = set()  # those that the poller watches
         self.looked = 0.0
+        self.probes = ThreadPoolExecutor(2, "probes")
         self.tls: tuple[int, ssl.SSLContext] | None = None
 
     def run(self) -> None:
@@ -56,6 +60,7 @@ class GraphThreadWorker(ThreadWorker):
         for connection in list(self.connections):
             self._close(connection)
         self.tpool.shutdown(wait=False)
+        self.probes.shutdown(wait=False)
         self.poller.close()
         self.method_queue.close()
 
@@ -172,6 +177,15 @@ class GraphThreadWorker(ThreadWorker):
         self._unwatch(connection)
         self.connections.discard(connection)
         connection.close()
+
+    def enqueue_req(self, connection: Connection) -> None:
+        """Have a thread answer its request."""
+        assert connection.request
+        threads = self.probes if connection.request.path.endswith(PROBES) else self.tpool
+        answered = threads.submit(self.handle, connection)
+        answered.add_done_callback(
+            lambda future: self.method_queue.defer(self.finish_request, connection, future)
+        )
 
     def finish_request(self, connection: Connection, future: Any) -> None:
         """Called in the event loop when a thread has answered."""

@@ -204,6 +204,14 @@ def newer_than_this() -> str:
 
 
 @cache
+def not_migrated() -> str:
+    """Empty when all of our migrations are applied, else a sentence for whoever starts a worker."""
+    applied = MigrationRecorder(connection).applied_migrations()
+    if not _migrations() - set(applied):
+        return ""
+    return "The database is not migrated: start serve once, or run manage.py migrate, first."
+
+
 def _migrations() -> set[tuple[str, str]]:
     """What lies on the disk; it does not change while the process lives."""
     return set(MigrationLoader(None, ignore_no_migrations=True).disk_migrations)

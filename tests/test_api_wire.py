@@ -490,6 +490,14 @@ def test_text_is_sent_as_utf8_and_not_escaped(graph, connection):
 # 401 ---------------------------------------------------------------------------------------------
 
 
+def test_the_log_says_what_a_token_lacks(db, caplog):
+    """Unmasked: the words are ours."""
+    caplog.set_level("INFO", "operations")
+    GraphClient().get(CONNECTIONS, Authorization="Bearer abc")
+    said = "401 InvalidAuthenticationToken, 'CompactToken parsing failed with error code: 80049217'"
+    assert said in printed(caplog.records)
+
+
 @pytest.mark.parametrize(
     ("header", "says"),
     [

@@ -206,18 +206,11 @@ def test_who_waits_for_a_thread_is_not_ended_and_nobody_more_is_let_in(tmp_path)
         [web] = [pid for pid, line in children(serving.process.pid).items() if "gunicorn" in line]
         [worker] = children(web)
         before = len(os.listdir(f"/proc/{worker}/fd"))
-        head = "POST /v1.0/connections HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
-        head += f"Authorization: Bearer {serving.token}\r\n"
-        bodies = [json.dumps({"id": f"queued{n}", "name": "x"}) for n in range(FEW)]
+        requests = [creation(serving, f"queued{number}") for number in range(FEW)]
         with ExitStack() as stack, closing(sqlite3.connect(database_of(tmp_path))) as database:
             database.isolation_level = None
             database.execute("BEGIN IMMEDIATE")
-            clients = [
-                stack.enter_context(
-                    connect(serving, f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
-                )
-                for body in bodies
-            ]
+            clients = [stack.enter_context(connect(serving, sent)) for sent in requests]
             time.sleep(1)
             used = cpu_seconds(worker)
             time.sleep(1)
@@ -225,6 +218,31 @@ def test_who_waits_for_a_thread_is_not_ended_and_nobody_more_is_let_in(tmp_path)
             assert len(os.listdir(f"/proc/{worker}/fd")) - before < FEW - 20
             database.execute("ROLLBACK")
             assert [answers(read(client))[0] for client in clients] == [201] * FEW
+
+
+def test_probes_are_answered_while_all_threads_wait(tmp_path):
+    """Else whoever looks after the process would take it for dead, and end it for nothing."""
+    with server(tmp_path, SQLITE_BUSY_TIMEOUT="30") as serving, ExitStack() as stack:
+        database = stack.enter_context(closing(sqlite3.connect(database_of(tmp_path))))
+        database.isolation_level = None
+        database.execute("BEGIN IMMEDIATE")
+        sent = [creation(serving, f"queued{number}") for number in range(4)]
+        clients = [stack.enter_context(connect(serving, each)) for each in sent]
+        for path in ("/healthz", "/readyz"):
+            began = time.monotonic()
+            request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            assert ask(serving, request.encode())[0] == 200
+            assert time.monotonic() - began < 3
+        database.execute("ROLLBACK")
+        assert [answers(read(client))[0] for client in clients] == [201] * 4
+
+
+def creation(serving: Serving, name: str) -> bytes:
+    """The whole of a request that writes to the database."""
+    body = json.dumps({"id": name, "name": "x"})
+    head = "POST /v1.0/connections HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+    head += f"Authorization: Bearer {serving.token}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return f"{head}{body}".encode()
 
 
 def database_of(folder) -> str:

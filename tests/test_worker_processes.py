@@ -7,7 +7,16 @@ import signal
 
 import pytest
 
-from tests.processes import manage, own_database, shell, start_worker, wait_for
+from tests.processes import (
+    embedded,
+    manage,
+    own_database,
+    query,
+    refused,
+    shell,
+    start_worker,
+    wait_for,
+)
 
 REQUEST = """
 from operations.models import Actor, ConnectionOperation, ExternalConnection
@@ -137,3 +146,17 @@ def test_three_workers_do_each_operation_once(installation):
     assert seen["attempts"] == [1] * 60
     assert seen["actions"]["operation.completed"] == 60
     assert seen["actions"]["schema.inForce"] == 60
+
+
+def test_a_terminal_that_is_closed_stops_it_as_it_should_be_stopped(installation):
+    worker = start_worker(installation)
+    alive = "SELECT COUNT(*) FROM operations_workerheartbeat"
+    wait_for(lambda: query(installation, alive) == (1,))
+    worker.send_signal(signal.SIGHUP)
+    assert worker.wait(15) == 0
+    assert query(installation, alive) == (0,)
+
+
+def test_on_a_database_that_is_not_migrated_it_says_so(tmp_path):
+    said = refused(embedded(tmp_path), "run_operations")
+    assert "The database is not migrated: start serve once, or run manage.py migrate" in said

@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 def refusal(error: GraphError, request: HttpRequest) -> HttpResponse:
     """The whole answer for an error; the log gets a line under the same request id, and what was
     not let in is kept."""
-    log.info("%s %a: %s %s: %a", request.method, request.path, error.status, error.code, str(error))
+    # no colon before the text: what follows the name of a secret and a colon is masked
+    log.info("%s %a: %s %s, %a", request.method, request.path, error.status, error.code, str(error))
     metrics.count_refusal(error.status, error.inner_code or error.code)
     if error.status in (status.HTTP_401_UNAUTHORIZED, status.HTTP_403_FORBIDDEN):
         keep_refusal(error, request)

@@ -222,10 +222,11 @@ def _held_off(request: HttpRequest, client_id: str) -> OAuthError | None:
     A right secret gets its token all the same: it cannot be guessed, and client ids are no secret,
     so that else anybody could keep a connector out.
     """
-    wait = FailedSignIn.objects.attempt(
-        client_id, client_address(request), name=client_id if _application(client_id) else ""
-    )
+    address = client_address(request)
+    name = client_id if _application(client_id) else ""
+    wait = FailedSignIn.objects.attempt(client_id, address, name=name)
     if not wait:
+        FailedSignIn.objects.failed(client_id, address)
         return None
     return OAuthError(
         "temporarily_unavailable",

@@ -78,9 +78,15 @@ class FailedSignInQuerySet(models.QuerySet["FailedSignIn"]):
                 wait = LIMITS[Kind(row.kind)].wait(row.failures)
                 row.blocked_until = now + timedelta(seconds=wait) if wait else None
                 row.save(update_fields=["account", "address", "blocked_until"])
-                if wait:
-                    log.warning("Held off for %s s: %s.", wait, row)
         return 0
+
+    def failed(self, account: str, address: str) -> None:
+        """The attempt was one that failed: the log tells who must wait now."""
+        now = timezone.now()
+        for row in self.in_bulk(_keys(account, address).values()).values():
+            if row.blocked_until and row.blocked_until > now:
+                wait = math.ceil((row.blocked_until - now).total_seconds())
+                log.warning("Held off for %s s: %s.", wait, row)
 
     def _count(self, kind: Kind, key: str, now: datetime) -> FailedSignIn:
         with connection.cursor() as cursor:

@@ -51,6 +51,7 @@ class SignInView(LoginView):
 
     def form_invalid(self, form: forms.Form) -> HttpResponse:
         metrics.count_sign_in_failure("page")
+        FailedSignIn.objects.failed(_name(self.request), client_address(self.request))
         return super().form_invalid(form)  # type: ignore[arg-type]
 
 

@@ -32,7 +32,10 @@ class Command(BaseCommand):
         found = list(retention.look(timezone.now()))
         self.stdout.write(_table(found))
         if not delete:
-            self.stdout.write("Nothing was removed. With --delete it will be.")
+            self.stdout.write(
+                "Nothing was removed. With --delete it will be, and with the operations what is "
+                "too old of their history."
+            )
             return
         began = time.monotonic()
         actor = Actor.command("apply_retention")
@@ -41,7 +44,10 @@ class Command(BaseCommand):
             time.sleep(PAUSE if retention.step(actor) else WAIT)
             run.refresh_from_db()
         removed = sum(run.removed.values())
-        self.stdout.write(f"Removed {removed:,} in {time.monotonic() - began:.1f} s.")
+        parts = ", ".join(f"{name} {number:,}" for name, number in run.removed.items() if number)
+        self.stdout.write(
+            f"Removed {removed:,} in {time.monotonic() - began:.1f} s. {parts}".rstrip()
+        )
 
 
 def _table(found: list[Found]) -> str:

@@ -57,7 +57,8 @@ class Command(BaseCommand):
             f"Restored what version {manifest['version']} backed up at {manifest['made']}: "
             f"{counted}.\nWhat was here is kept in {replaced}.\n"
             "Everybody signs in again. Tokens of then hold, and so does every secret that was "
-            "revoked since: revoke it again."
+            "revoked since, every application that was disabled and every role that was taken "
+            "away: do it again."
         )
         if ("secret_key" in manifest["files"]) != settings.SECRET_KEY_GENERATED:
             self.stdout.write(

@@ -22,7 +22,7 @@ from django.db import Error, close_old_connections, connection
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import PIPE_VARIABLE, STOP_TIMEOUT, end_with_parent, tell_ready
 from operations import logs, metrics, provisioning, retention, runs, tokens
-from operations.health_checks import newer_than_this
+from operations.health_checks import newer_than_this, not_migrated
 from operations.models import (
     Actor,
     ExternalConnection,
@@ -57,7 +57,7 @@ GRACE = STOP_TIMEOUT - 2
 #: of an embedded database get their turn.
 RETENTION_LOOK = 60
 RETENTION_PAUSE = 0.05
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Rests:
@@ -386,7 +386,7 @@ class Command(BaseCommand):
             use()
         except InUse as refusal:
             raise CommandError(str(refusal)) from None
-        if reason := newer_than_this():
+        if reason := newer_than_this() or not_migrated():
             raise CommandError(reason)
         metrics.work()
         worker = Worker()

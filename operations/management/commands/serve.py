@@ -113,7 +113,7 @@ class Command(BaseCommand):
         again = [python, manage, "serve", "--prepare", "--host", host, "--port", str(port)]
         supervisor = Supervisor(
             children,
-            self.stderr.write,
+            log,
             prepare=[*again, "--tls"] if tls else again,
             on_stop=listener.close,
         )
@@ -153,7 +153,7 @@ class Command(BaseCommand):
         """Renew the certificate if it is time; the web server shows it to who connects next."""
         with start_lock():
             if self._certify(host).authority_is_new:
-                self.stderr.write("A new certificate authority: clients must be told to trust it.")
+                log.warning("A new certificate authority: clients must be told to trust it.")
         connections.close_all()
 
     def _certify(self, host: str) -> Credentials:
@@ -233,6 +233,7 @@ def start_lock() -> Iterator[None]:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
         yield
     finally:
+        holder.rollback()
         holder.close()
 
 
