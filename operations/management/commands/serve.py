@@ -225,15 +225,15 @@ def start_lock() -> Iterator[None]:
             yield
         return
     # in a transaction of a connection of its own: a pooler may give every other statement to
-    # another connection of the server
+    # another connection of the server, and a pool of ours may have no second one
     holder = connection.copy()
+    holder.settings_dict["OPTIONS"].pop("pool", None)
     try:
         holder.set_autocommit(False)
         with holder.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [START_LOCK])
         yield
     finally:
-        holder.rollback()
         holder.close()
 
 
