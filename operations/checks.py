@@ -14,6 +14,9 @@ from django.urls import get_resolver
 
 from operations import bearer, causes
 
+#: What a start looks at. Django's other checks are about the code, not about an installation
+#: (``make check`` runs them); they take most of a second, and one asks the database, maybe broken.
+AT_START = [Tags.security, Tags.files]
 LOOPBACK = {"localhost", "127.0.0.1", "[::1]", "testserver"}
 
 

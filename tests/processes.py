@@ -174,6 +174,23 @@ def end_what_was_started() -> None:
 
 
 @contextmanager
+def written_by_another(environment: dict[str, str], table: str) -> Iterator[None]:
+    """While the block lasts nobody else can write to the table (SQLite: to any)."""
+    if settings.EMBEDDED_DATABASE:
+        file = Path(environment["DATA_DIR"], "connectors.sqlite3")
+        with closing(sqlite3.connect(file, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+        return
+    import psycopg
+
+    with psycopg.connect(environment["DATABASE_URL"]) as other:
+        other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+        other.rollback()
+
+
+@contextmanager
 def database_away(environment: dict[str, str]) -> Iterator[None]:
     """While the block lasts nobody gets a new connection, and on PostgreSQL the old ones end."""
     if settings.EMBEDDED_DATABASE:
@@ -223,6 +240,7 @@ class Serving:
     process: subprocess.Popen
     address: str
     banner: str
+    environment: dict[str, str]
 
     def printed(self, label: str) -> str:
         found = re.search(rf"^ *{label} +(\S+)$", self.banner, re.MULTILINE)
@@ -280,7 +298,7 @@ def serve(
                 break
         scheme = "https" if "--tls" in arguments else "http"
         wait_for(lambda: _answers(scheme, port))
-        yield Serving(process, f"{scheme}://127.0.0.1:{port}", "".join(lines))
+        yield Serving(process, f"{scheme}://127.0.0.1:{port}", "".join(lines), environment)
     finally:
         if process.poll() is None:
             process.terminate()

@@ -13,8 +13,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.once
-
 HOME = Path(__file__).resolve().parent.parent
 OURS = ("operations", "connectors_admin")
 FILES = sorted(

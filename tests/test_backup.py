@@ -42,8 +42,6 @@ from tests.processes import (
     wait_for,
 )
 
-pytestmark = pytest.mark.once
-
 DATABASE = "connectors.sqlite3"
 MAKE = """
 from operations.models import Actor, ExternalConnection

@@ -11,8 +11,6 @@ import pytest
 
 from tests.processes import MANAGE
 
-pytestmark = pytest.mark.once
-
 SAFE = {
     "PUBLIC_URL": "https://connectors.example",
     "ALLOWED_HOSTS": "connectors.example",

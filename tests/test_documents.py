@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.once
-
 HOME = Path(__file__).resolve().parent.parent
 TESTS = {path.stem for path in (HOME / "tests").glob("test_*.py")}
 RULES = [

@@ -20,8 +20,6 @@ from tests.factories import COMMAND, make_connection
 from tests.graph import OWNED, READ_ALL, WRITE_ALL, GraphClient, assert_refused
 from tests.issuer import Issuer, running
 
-pytestmark = pytest.mark.once
-
 HERE = "/v1.0/connections"
 INVALID = "Access token validation failure."
 AUDIENCE = "api://connectors"

@@ -26,8 +26,6 @@ from operations.api.openapi import document
 from tests.factories import make_application, make_connection, register_schema, report
 from tests.graph import OWNED, GraphClient
 
-pytestmark = pytest.mark.once
-
 DOCUMENT = document("http://testserver")
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 AN_OPERATION = "3ed1595a-4bae-43c2-acda-ef973e581323"

@@ -46,7 +46,7 @@ from tests.permissions import (
     writes,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = pytest.mark.django_db
 
 HEADING = "Admin"
 ACTIONS = "Actions of the admin"

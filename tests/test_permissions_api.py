@@ -44,7 +44,7 @@ from tests.permissions import (
     writes,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = pytest.mark.django_db
 
 HEADING = "Calls of the API"
 WAYS_IN = ("/v1.0", "/beta", "/v1.0/external", "/beta/external")

@@ -39,7 +39,7 @@ from tests.permissions import (
     writes,
 )
 
-pytestmark = [pytest.mark.django_db, pytest.mark.once]
+pytestmark = pytest.mark.django_db
 
 HEADING = "Pages"
 RUN, OUTCOME_RUN = uuid.UUID(int=1), uuid.UUID(int=2)

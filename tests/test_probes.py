@@ -16,7 +16,14 @@ from django.test import Client
 
 from operations.monitoring import bounded
 from operations.monitoring.bounded import within
-from tests.processes import database_away, own_database, serve, shell, wait_for
+from tests.processes import (
+    database_away,
+    own_database,
+    serve,
+    shell,
+    wait_for,
+    written_by_another,
+)
 
 READY = {"database": "ok", "migrations": "ok", "workers": "ok"}
 
@@ -184,15 +191,11 @@ def test_the_database_is_gone_and_comes_back(installation, serving, log):
 
 @pytest.mark.skipif(django_settings.EMBEDDED_DATABASE, reason="SQLite's readers wait for nobody")
 def test_a_database_that_does_not_answer_is_not_waited_for(installation, serving):
-    import psycopg
-
-    with psycopg.connect(installation["DATABASE_URL"]) as other:
-        other.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
+    with written_by_another(installation, "django_migrations"):
         began = time.monotonic()
         answer = ask(serving.address, "/readyz")
         assert time.monotonic() - began < 5
         assert answer[0] == 503
-        other.rollback()
     assert ask(serving.address, "/readyz")[0] == 200
 
 

@@ -27,8 +27,6 @@ from connectors_admin import tls
 from operations.management.commands.serve import START_LOCK
 from tests.processes import MANAGE, Serving, free_port, own_database, serve, start, wait_for
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):

@@ -13,8 +13,6 @@ import pytest
 from tests.factories import a_schema
 from tests.processes import Serving, own_database, serve, shell, wait_for
 
-pytestmark = pytest.mark.once
-
 CHANGES = """
 import json
 from operations.models import Change

@@ -23,8 +23,6 @@ import pytest
 from tests.factories import a_schema
 from tests.processes import MANAGE, free_port, manage, own_database, serve
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory):

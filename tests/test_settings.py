@@ -15,8 +15,6 @@ from django.core.exceptions import ImproperlyConfigured
 from connectors_admin import env
 from tests.processes import MANAGE, manage
 
-pytestmark = pytest.mark.once
-
 HOME = Path(__file__).resolve().parent.parent
 POSTGRES = "postgres://someone@127.0.0.1:1/nothing"
 

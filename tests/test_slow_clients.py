@@ -10,21 +10,27 @@ import os
 import resource
 import signal
 import socket
-import sqlite3
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.processes import Serving, children, own_database, serve, wait_for
-
-pytestmark = pytest.mark.once
+from tests.processes import (
+    Serving,
+    children,
+    own_database,
+    serve,
+    wait_for,
+    written_by_another,
+)
 
 MANY = 200
 FEW = 60
+#: What a creation writes to.
+WRITTEN = "operations_externalconnection"
 HEAD = "Host: localhost\r\nAuthorization: Bearer x\r\n"
 POST = f"POST /v1.0/connections HTTP/1.1\r\n{HEAD}"
 #: Larger than what the systems of both sides keep on the way.
@@ -55,9 +61,10 @@ def _many_files():
 
 @contextmanager
 def server(folder, *arguments: str, **settings: str) -> Iterator[Serving]:
+    settings = {"WEB_THREADS": "2", "SQLITE_BUSY_TIMEOUT": "30"} | settings
     with (
         own_database(folder) as environment,
-        serve(environment | {"WEB_THREADS": "2"} | settings, "--no-worker", *arguments) as running,
+        serve(environment | settings, "--no-worker", *arguments) as running,
     ):
         yield running
 
@@ -202,38 +209,33 @@ def test_with_as_many_connections_as_there_may_be_the_oldest_one_gives_way(hasty
 
 def test_who_waits_for_a_thread_is_not_ended_and_nobody_more_is_let_in(tmp_path):
     """All threads wait for the database, and every client has sent the whole of its request."""
-    with server(tmp_path, WEB_CONNECTIONS="20", SQLITE_BUSY_TIMEOUT="30") as serving:
+    with server(tmp_path, WEB_CONNECTIONS="20") as serving:
         [web] = [pid for pid, line in children(serving.process.pid).items() if "gunicorn" in line]
         [worker] = children(web)
         before = len(os.listdir(f"/proc/{worker}/fd"))
         requests = [creation(serving, f"queued{number}") for number in range(FEW)]
-        with ExitStack() as stack, closing(sqlite3.connect(database_of(tmp_path))) as database:
-            database.isolation_level = None
-            database.execute("BEGIN IMMEDIATE")
-            clients = [stack.enter_context(connect(serving, sent)) for sent in requests]
-            time.sleep(1)
-            used = cpu_seconds(worker)
-            time.sleep(1)
-            assert cpu_seconds(worker) - used < 0.5, "it runs in circles"
-            assert len(os.listdir(f"/proc/{worker}/fd")) - before < FEW - 20
-            database.execute("ROLLBACK")
+        with ExitStack() as stack:
+            with written_by_another(serving.environment, WRITTEN):
+                clients = [stack.enter_context(connect(serving, sent)) for sent in requests]
+                time.sleep(1)
+                used = cpu_seconds(worker)
+                time.sleep(1)
+                assert cpu_seconds(worker) - used < 0.5, "it runs in circles"
+                assert len(os.listdir(f"/proc/{worker}/fd")) - before < FEW - 20
             assert [answers(read(client))[0] for client in clients] == [201] * FEW
 
 
 def test_probes_are_answered_while_all_threads_wait(tmp_path):
     """Else whoever looks after the process would take it for dead, and end it for nothing."""
-    with server(tmp_path, SQLITE_BUSY_TIMEOUT="30") as serving, ExitStack() as stack:
-        database = stack.enter_context(closing(sqlite3.connect(database_of(tmp_path))))
-        database.isolation_level = None
-        database.execute("BEGIN IMMEDIATE")
+    with server(tmp_path) as serving, ExitStack() as stack:
         sent = [creation(serving, f"queued{number}") for number in range(4)]
-        clients = [stack.enter_context(connect(serving, each)) for each in sent]
-        for path in ("/healthz", "/readyz"):
-            began = time.monotonic()
-            request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-            assert ask(serving, request.encode())[0] == 200
-            assert time.monotonic() - began < 3
-        database.execute("ROLLBACK")
+        with written_by_another(serving.environment, WRITTEN):
+            clients = [stack.enter_context(connect(serving, each)) for each in sent]
+            for path in ("/healthz", "/readyz"):
+                began = time.monotonic()
+                request = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+                assert ask(serving, request.encode())[0] == 200
+                assert time.monotonic() - began < 3
         assert [answers(read(client))[0] for client in clients] == [201] * 4
 
 
@@ -243,10 +245,6 @@ def creation(serving: Serving, name: str) -> bytes:
     head = "POST /v1.0/connections HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
     head += f"Authorization: Bearer {serving.token}\r\nContent-Length: {len(body)}\r\n\r\n"
     return f"{head}{body}".encode()
-
-
-def database_of(folder) -> str:
-    return str(folder / "connectors.sqlite3")
 
 
 def cpu_seconds(pid: int) -> float:

@@ -17,8 +17,6 @@ from operations.logs import JsonFormatter, LineFormatter
 from tests.processes import own_database, serve, wait_for
 from tests.test_probes import ask
 
-pytestmark = pytest.mark.once
-
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 FORGED = "2026-01-01T00:00:00.000Z CRITICAL root [-] all is lost"
 #: What ends a line somewhere, turns the terminal or the reading direction.

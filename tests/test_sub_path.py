@@ -23,8 +23,6 @@ import pytest
 from tests.factories import a_schema
 from tests.processes import own_database, serve, wait_for
 
-pytestmark = pytest.mark.once
-
 PREFIX = "/connectors"
 PLACES = ["", "docs", "openapi.json", "admin/", "settings/", "operations/", "connections/"]
 HOP_BY_HOP = {"connection", "transfer-encoding", "keep-alive", "server", "date"}

@@ -14,8 +14,6 @@ from django.core.exceptions import ImproperlyConfigured
 
 from connectors_admin import tls
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def folder(tmp_path) -> Path:

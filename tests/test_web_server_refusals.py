@@ -13,8 +13,6 @@ from operations.browser_headers import HEADERS
 from tests.graph import GUID
 from tests.processes import own_database, serve
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory):

@@ -233,36 +233,28 @@ def test_what_the_database_refuses_for_one_operation_only_ends_it_and_holds_up_n
     assert not worker.held
 
 
-@pytest.mark.django_db(transaction=True)
-def test_no_operation_fails_because_the_disk_is_full(monkeypatch, settings, clock):
-    settings.OPERATION_ATTEMPTS = 1
-    operation = factories.request_registration(factories.make_connection())
+def disk_full() -> OperationalError:
     full = OperationalError("database or disk is full")
     full.__cause__ = sqlite3.OperationalError("database or disk is full")
     full.__cause__.sqlite_errorcode = sqlite3.SQLITE_FULL
-    worker = Worker()
-
-    with monkeypatch.context() as away:
-        breaks_for(operation, full, away)
-        for _ in range(2 * run_operations.PATIENCE):
-            worker.round()
-            clock[0] += run_operations.CLAIM_RESTS[1]
-    worker.round()
-
-    operation.refresh_from_db()
-    assert operation.graph()["status"] == "completed"
+    return full
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_operation_fails_because_the_database_is_away_for_long(monkeypatch, settings, clock):
-    """Also not when it comes back just as the last try has broken."""
+@pytest.mark.parametrize(
+    ("fault", "answers"),
+    [(disk_full(), True), (OperationalError("the server closed the connection"), False)],
+    ids=["the disk is full", "the database is away for long"],
+)
+def test_no_operation_fails_because(fault, answers, monkeypatch, settings, clock):
+    """Also not when it is over just as the last try has broken."""
     settings.OPERATION_ATTEMPTS = 1
     operation = factories.request_registration(factories.make_connection())
     worker = Worker()
 
     with monkeypatch.context() as away:
-        breaks_for(operation, OperationalError("the server closed the connection"), away)
-        away.setattr(run_operations, "_database_answers", lambda: False)
+        breaks_for(operation, fault, away)
+        away.setattr(run_operations, "_database_answers", lambda: answers)
         for _ in range(2 * run_operations.PATIENCE):
             worker.round()
             clock[0] += run_operations.CLAIM_RESTS[1]

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import time
-from contextlib import closing, contextmanager
 
 import pytest
-from django.conf import settings
 
 from connectors_admin.processes import STOP_TIMEOUT
 from tests.afterwards import judge, settled
-from tests.processes import own_database, query, shell, start, start_worker, wait_for
+from tests.processes import (
+    own_database,
+    query,
+    shell,
+    start,
+    start_worker,
+    wait_for,
+    written_by_another,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -111,29 +116,12 @@ def test_stopped_in_the_middle_with_a_slow_database(installation, figures, work)
     judge(seen)
 
 
-@contextmanager
-def locked(environment, tmp_path):
-    """Nobody else can write to the operations."""
-    if settings.EMBEDDED_DATABASE:
-        file = tmp_path / "connectors.sqlite3"
-        with closing(sqlite3.connect(file, isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
-            yield
-        return
-    import psycopg
-
-    with psycopg.connect(environment["DATABASE_URL"]) as other:
-        other.execute("LOCK TABLE operations_connectionoperation IN ACCESS EXCLUSIVE MODE")
-        yield
-        other.rollback()
-
-
-def test_stopped_while_the_database_does_not_answer(installation, tmp_path, figures):
+def test_stopped_while_the_database_does_not_answer(installation, figures):
     """What it cannot hand back is free when its lease ends."""
     shell(installation, MAKE + "registrations(5)")
     worker = start_worker(installation | {"OPERATION_DURATION": "3600", "OPERATION_LEASE": "3"})
     wait_for(lambda: now(installation)[0] == 5)
-    with locked(installation, tmp_path):
+    with written_by_another(installation, "operations_connectionoperation"):
         time.sleep(2)  # until it waits for the lock
         seconds = seconds_to_stop(worker)
 

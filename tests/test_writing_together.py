@@ -17,7 +17,16 @@ from django.conf import settings
 
 from tests.afterwards import judge, settled
 from tests.load import Load
-from tests.processes import Serving, own_database, query, serve, shell, start_worker, wait_for
+from tests.processes import (
+    Serving,
+    own_database,
+    query,
+    serve,
+    shell,
+    start_worker,
+    wait_for,
+    written_by_another,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -112,16 +121,13 @@ if settings.EMBEDDED_DATABASE:
 else:
 
     def test_no_free_connection_in_the_pool_is_a_calm_503(tmp_path):
-        import psycopg
-
         from tests import calm
 
         with own_database(tmp_path) as environment:
             pool = {"DATABASE_POOL_MIN": "1", "DATABASE_POOL_MAX": "1"}
             environment |= pool | {"DATABASE_POOL": "true", "DATABASE_POOL_TIMEOUT": "0.5"}
             with serve(environment, "--no-worker") as serving:
-                with psycopg.connect(environment["DATABASE_URL"]) as other:
-                    other.execute("LOCK TABLE operations_externalconnection")
+                with written_by_another(environment, "operations_externalconnection"):
                     waiting = []
                     first = threading.Thread(
                         target=lambda: waiting.append(calm.create(serving, "first")[0])
@@ -129,7 +135,6 @@ else:
                     first.start()
                     wait_for(lambda: query(environment, HELD_UP) == (1,))
                     assert calm.refused_calmly(calm.create(serving, "second"))
-                    other.rollback()
-                    first.join()
+                first.join()
                 assert waiting == [201]
                 assert calm.create(serving, "third")[0] == 201

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from operations import retention
+from operations.checks import AT_START
 from operations.models import Actor
 from operations.retention import Found
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         "Say what is older than the RETENTION_* settings say and would be removed; with --delete "
         "remove it. The worker does so once a day by itself."
     )
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--delete", action="store_true", help="remove it")

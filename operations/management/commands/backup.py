@@ -13,6 +13,7 @@ from django.utils import timezone
 from connectors_admin.embedded import InUse, use
 from operations import backups
 from operations.backups import BackupError
+from operations.checks import AT_START
 
 #: Of a backup that is written into a folder; in order of their names they are in order of time.
 NAME = "connectors-{moment:%Y%m%dT%H%M%SZ}.tar"
@@ -24,6 +25,7 @@ class Command(BaseCommand):
         "Write the embedded database, as it is at this moment, with keys and certificates into one "
         "archive. The service goes on meanwhile. Keep it safe: it holds every secret."
     )
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

@@ -11,11 +11,13 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from operations import tokens
+from operations.checks import AT_START
 from operations.models import ROLES, Actor, Application
 
 
 class Command(BaseCommand):
     help = "Register an application; prints its client id, secret (only now) and tenant id."
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")

@@ -8,11 +8,13 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from operations import tokens
+from operations.checks import AT_START
 from operations.models import Application
 
 
 class Command(BaseCommand):
     help = "Print a bearer token for the application with this client id."
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("client_id")

@@ -28,6 +28,7 @@ from connectors_admin.embedded import (
 )
 from operations import backups
 from operations.backups import BackupError
+from operations.checks import AT_START
 from operations.models import Action, Actor, Change, WorkerHeartbeat
 
 
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         "Put a backup in the place of the embedded database. Stop serve and all workers first. "
         "What is replaced is kept beside it."
     )
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("source", metavar="FILE", type=Path)

@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from operations import tokens
+from operations.checks import AT_START
 from operations.models import Actor
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
         "Make a new key that signs bearer tokens. Those that are out stay good until they run out "
         "(with a lifetime of TOKEN_LIFETIME); then the earlier keys count no more."
     )
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(

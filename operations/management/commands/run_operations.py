@@ -22,6 +22,7 @@ from django.db import Error, close_old_connections, connection
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import PIPE_VARIABLE, STOP_TIMEOUT, end_with_parent, tell_ready
 from operations import logs, metrics, provisioning, retention, runs, tokens
+from operations.checks import AT_START
 from operations.health_checks import newer_than_this, not_migrated
 from operations.models import (
     Actor,
@@ -381,7 +382,7 @@ class Command(BaseCommand):
             # end the process in one that does not hold it back
             signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         if PIPE_VARIABLE not in os.environ:
-            self.check()
+            self.check(tags=AT_START)
         try:
             use()
         except InUse as refusal:

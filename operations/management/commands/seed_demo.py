@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from operations.checks import AT_START
 from operations.demo.making import make_demo
 from operations.models import Application
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
         "Make the demo connections: every state, status, error and triage once. Running it again "
         "adds what is missing and touches nothing else."
     )
+    requires_system_checks = AT_START
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(

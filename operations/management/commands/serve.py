@@ -28,6 +28,7 @@ from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import Child, Supervisor
 from connectors_admin.tls import Credentials, TlsError, credentials, is_host
 from operations import tokens
+from operations.checks import AT_START
 from operations.health_checks import newer_than_this
 from operations.models import Actor, Application, Installation
 
@@ -79,7 +80,7 @@ class Command(BaseCommand):
             # The children read their settings anew, and cannot see from them that this is https.
             os.environ.setdefault("SECURE_COOKIES", "true")
             settings.SILENCED_SYSTEM_CHECKS = [*settings.SILENCED_SYSTEM_CHECKS, *WITHOUT_TLS]
-        self.check()
+        self.check(tags=AT_START)
         self._check_host(host)
         listener = None if prepare else self._listen(host, port)
         try:
