@@ -7,7 +7,7 @@ JAVASCRIPT = tests/clients/javascript
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 marked = $(shell grep -l 'mark.$(1)' tests/test_*.py)  # the rest need not be read
 
-.PHONY: run test test-faults test-browser test-clients test-deploy install-all check audit screenshots
+.PHONY: run test test-faults test-browser test-clients test-deploy install-all check audit bench screenshots
 
 run: $(VENV)/.installed
 	@$(BIN)/python manage.py serve --port $(PORT) $(ARGS)
@@ -45,6 +45,11 @@ check: $(VENV)/.installed-dev
 audit: $(VENV)/.installed-audit
 	$(BIN)/python -m tests.audit
 
+# how fast it is, beside baselines in the same run; ARGS="hot writes" for some of it
+bench: $(VENV)/.installed-bench
+	@command -v wrk >/dev/null || { echo "wrk is missing. On Debian and Ubuntu: apt install wrk"; exit 1; }
+	@$(BIN)/python -m benchmarks $(ARGS)
+
 screenshots: $(VENV)/.installed-browser
 	$(BIN)/python -m tests.screenshots docs/images
 
@@ -73,6 +78,10 @@ $(VENV)/.installed-deploy: $(VENV)/.installed-dev
 
 $(VENV)/.installed-audit: $(VENV)/.installed-dev
 	@$(PIP) -e '.[postgres,dev,audit]'
+	@touch $@
+
+$(VENV)/.installed-bench: $(VENV)/.installed-dev
+	@$(PIP) -e '.[postgres,dev,bench]'
 	@touch $@
 
 $(VENV)/.installed-clients: $(VENV)/.installed-dev $(JAVASCRIPT)/package.json

@@ -1,0 +1,24 @@
+"""``python -m benchmarks [NAME …]``, on the database that DATABASE_URL names."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
+django.setup()
+
+from benchmarks import hot  # noqa: E402
+
+ALL = {"hot": hot.run}
+
+
+def main(names: list[str]) -> None:
+    for name in names or list(ALL):
+        print(ALL[name](), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
