@@ -100,7 +100,7 @@ ARROWS = {
     "dashboard": DOMAIN | {"demo", "middleware"},
     "templatetags": DOMAIN | {"dashboard"},
     "admin": DOMAIN | {"middleware"},
-    "management": DOMAIN | {"demo"},
+    "management": DOMAIN | {"checks", "demo"},
 }
 #: What a person finds at the top. Files that git ignores do not count.
 TOP = {
