@@ -12,7 +12,7 @@ from statistics import median
 
 CONNECTIONS = 4
 ROUNDS = 5
-SECONDS = 3
+SECONDS = 1
 
 
 @dataclass(frozen=True)

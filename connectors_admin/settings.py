@@ -215,14 +215,15 @@ INSTALLED_APPS = [
     "operations",
 ]
 MIDDLEWARE = [
-    "operations.middleware.HeadMiddleware",
+    "operations.middleware.LengthMiddleware",
     "operations.browser_headers.BrowserHeadersMiddleware",
     "operations.monitoring.middleware.MonitoringMiddleware",
     "operations.middleware.RequestIdMiddleware",
     "operations.middleware.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "operations.api.paths.GraphPathMiddleware",
+    "operations.api.paths.GraphMiddleware",
+    # calls of the API go no further: these are for pages
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -7,16 +7,29 @@ come in this order: token (401), role (403), sight (404), right to write (403).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db import DEFAULT_DB_ALIAS
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField
 from django.http import HttpRequest
 
 from operations.errors import ItemNotFound, MissingRole, NotOwner
-from operations.models import Actor, ActorKind, AuthorizedApp, Channel, ExternalConnection
+from operations.models import (
+    Actor,
+    ActorKind,
+    AuthorizedApp,
+    Channel,
+    ConnectionOperation,
+    ExternalConnection,
+    OperationRow,
+)
 from operations.models.connection import CONNECTION_ID, ExternalConnectionQuerySet
+from operations.models.operation_id import OPERATION_ID
+from operations.models.prepared import PreparedQuery, Slot
 
 OWNED = "ExternalConnection.ReadWrite.OwnedBy"
 READ_ALL = "ExternalConnection.Read.All"
@@ -54,10 +67,15 @@ def require_role(caller: Caller, accepted: Sequence[str]) -> None:
         raise MissingRole(accepted, sorted(caller.roles))
 
 
+def sees_all(caller: Caller) -> bool:
+    """Whether a role shows it the connections of everybody."""
+    return not caller.roles.isdisjoint((READ_ALL, WRITE_ALL))
+
+
 def visible_connections(caller: Caller) -> ExternalConnectionQuerySet:
     """The living connections that the caller may read; the others do not exist for it."""
     connections = ExternalConnection.objects.alive()
-    if caller.roles.intersection((READ_ALL, WRITE_ALL)):
+    if sees_all(caller):
         return connections
     return connections.filter(_managed_by(caller))
 
@@ -67,18 +85,97 @@ def find_connection(caller: Caller, graph_id: str, *, to_write: bool) -> Externa
 
     Raises ItemNotFound when the caller may not see it, NotOwner when it may not change it.
     """
-    connection = None
+    row = None
     if CONNECTION_ID.fullmatch(graph_id):
-        connections = visible_connections(caller).annotate(managed=_managed_by(caller))
-        connection = connections.filter(lookup_id=graph_id.lower()).first()
-    if connection is None:
+        row = _find(caller, _connections, connection=graph_id.lower())
+    if row is None:
         raise ItemNotFound("Connection")
-    may_write = WRITE_ALL in caller.roles or (OWNED in caller.roles and connection.managed)
-    if to_write and not may_write:
-        raise NotOwner(connection.graph_id)
+    connection = ExternalConnection.from_db(DEFAULT_DB_ALIAS, CONNECTION_COLUMNS, row[:-1])
+    if to_write:
+        _require_write(caller, connection.graph_id, managed=row[-1])
     return connection
+
+
+def find_operation(
+    caller: Caller, connection_id: str, graph_id: str, *, to_write: bool
+) -> ConnectionOperation:
+    """The operation with exactly this id, and its connection. What is not needed to show or to
+    change it is looked up when somebody asks.
+
+    Raises what ``find_connection`` raises, and ItemNotFound when there is no such operation.
+    """
+    found = _find_operation(caller, connection_id, graph_id, to_write=to_write)
+    operation = ConnectionOperation.from_db(DEFAULT_DB_ALIAS, OperationRow._fields, found.row)
+    operation.connection = ExternalConnection.from_db(
+        DEFAULT_DB_ALIAS, ("id", "graph_id"), (found.connection_key, found.connection_id)
+    )
+    return operation
+
+
+def read_operation(caller: Caller, connection_id: str, graph_id: str) -> tuple[OperationRow, str]:
+    """What is shown of it, and its connection's id as it was created: for one who polls.
+
+    Raises what ``find_operation`` raises.
+    """
+    found = _find_operation(caller, connection_id, graph_id, to_write=False)
+    return found.row, found.connection_id
+
+
+class _Found(NamedTuple):
+    row: OperationRow
+    connection_key: int
+    connection_id: str
+    managed: bool
+
+
+def _find_operation(caller: Caller, connection_id: str, graph_id: str, *, to_write: bool) -> _Found:
+    row = None
+    if CONNECTION_ID.fullmatch(connection_id) and OPERATION_ID.fullmatch(graph_id):
+        row = _find(caller, _operations, connection=connection_id.lower(), operation=graph_id)
+    if row is None:
+        find_connection(caller, connection_id, to_write=to_write)
+        raise ItemNotFound("ConnectionOperation")
+    found = _Found(OperationRow._make(row[:-3]), row[-3], row[-2], row[-1])
+    if to_write:
+        _require_write(caller, found.connection_id, managed=found.managed)
+    return found
+
+
+def _require_write(caller: Caller, connection_id: str, *, managed: bool) -> None:
+    if WRITE_ALL not in caller.roles and not (OWNED in caller.roles and managed):
+        raise NotOwner(connection_id)
 
 
 def _managed_by(caller: Caller) -> Q:
     listed = AuthorizedApp.objects.filter(connection=OuterRef("pk"), app_id=caller.app_id)
     return Q(owner_app_id=caller.app_id) | Q(Exists(listed))
+
+
+# The two look-ups that every call begins with ---------------------------------------------------
+
+CONNECTION_COLUMNS = [field.attname for field in ExternalConnection._meta.concrete_fields]
+
+
+def _connections(caller: Caller) -> QuerySet[Any, Any]:
+    """Visible connections with a Slot for their id, each with whether the caller manages it."""
+    visible = visible_connections(caller).annotate(managed=_managed_by(caller)).order_by()
+    found = visible.filter(lookup_id=Slot("connection", CharField()))
+    return found.values_list(*CONNECTION_COLUMNS, "managed")
+
+
+def _operations(caller: Caller) -> QuerySet[Any, Any]:
+    """The same with a Slot for the id of one of its operations: that, then its connection."""
+    found = _connections(caller).filter(operations__graph_id=Slot("operation", CharField()))
+    columns = [f"operations__{name}" for name in OperationRow._fields]
+    return found.values_list(*columns, "id", "graph_id", "managed")
+
+
+def _find(caller: Caller, make: Callable[[Caller], QuerySet], **ids: str) -> list[Any] | None:
+    return _prepared(make, sees_all(caller)).first(application=caller.app_id, **ids)
+
+
+@cache
+def _prepared(make: Callable[[Caller], QuerySet], everything: bool) -> PreparedQuery:
+    app_id: Any = Slot("application", UUIDField())
+    anybody = Caller(app_id, "", frozenset((READ_ALL if everything else OWNED,)))
+    return PreparedQuery(partial(make, anybody))

@@ -38,6 +38,8 @@ class BrowserHeadersMiddleware:
 
 def set_browser_headers(response: HttpResponse) -> HttpResponse:
     """Add those of HEADERS that the answer does not have."""
+    own = {name.lower() for name in response.headers}
     for name, value in HEADERS.items():
-        response.setdefault(name, value)
+        if name.lower() not in own:
+            response.headers[name] = value
     return response

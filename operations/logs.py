@@ -36,6 +36,8 @@ FACTS = (
 )
 FORMATS = ("line", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+#: Those that we make ourselves hold no secret of anybody's.
+OURS = frozenset(("request_id", "route", "application"))
 #: No fact is longer: some of them are what a caller wrote.
 LONGEST = 200
 
@@ -43,6 +45,7 @@ LONGEST = 200
 #: direction.
 UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 PLAIN = re.compile(r"[^\s\"=\\]+")
+PLAINEST = re.compile(r"[\w.:/{}$-]+", re.ASCII)
 
 _facts: ContextVar[dict[str, Any] | None] = ContextVar("facts", default=None)
 
@@ -79,7 +82,7 @@ class Formatter(logging.Formatter):
 
     def moment(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC)
-        return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return at.isoformat(timespec="milliseconds")[: -len("+00:00")] + "Z"
 
     def message(self, record: logging.LogRecord) -> str:
         try:
@@ -92,12 +95,13 @@ class Formatter(logging.Formatter):
 
         Masked before they are cut, for half a secret may not look like one.
         """
-        known = (_facts.get() or {}) | record.__dict__
-        return {
-            name: value if isinstance(value, int | float) else mask(str(value))[:LONGEST]
-            for name in ("request_id", *FACTS)
-            if (value := known.get(name)) not in (None, "")
-        }
+        about = _facts.get() or {}
+        found = {}
+        for name in ("request_id", *FACTS):
+            value = record.__dict__.get(name, about.get(name))
+            if value is not None and value != "":
+                found[name] = _told(name, value)
+        return found
 
     def stack(self, record: logging.LogRecord) -> str:
         texts = [self.formatException(record.exc_info)] if record.exc_info else []
@@ -111,11 +115,11 @@ class LineFormatter(Formatter):
     def format(self, record: logging.LogRecord) -> str:
         facts = self.facts(record)
         request_id = facts.pop("request_id", "-")
-        line = [self.moment(record), record.levelname, record.name, f"[{one_line(request_id)}]"]
-        line += [one_line(self.message(record))]
+        line = [self.moment(record), record.levelname, record.name, f"[{request_id}]"]
+        line += [self.message(record)]
         line += [f"{name}={_quoted(value)}" for name, value in facts.items()]
-        stack = self.stack(record)
-        return "\n    ".join([" ".join(line), *map(one_line, stack.splitlines())])
+        stack = self.stack(record).splitlines() if record.exc_info or record.stack_info else ()
+        return "\n    ".join(map(one_line, [" ".join(line), *stack]))
 
 
 class JsonFormatter(Formatter):
@@ -134,6 +138,15 @@ class JsonFormatter(Formatter):
         return json.dumps(document)
 
 
+def _told(name: str, value: Any) -> Any:
+    if isinstance(value, int | float):
+        return value
+    return str(value) if name in OURS else mask(str(value))[:LONGEST]
+
+
 def _quoted(value: Any) -> str:
-    text = one_line(str(value))
+    text = str(value)
+    if PLAINEST.fullmatch(text):
+        return text
+    text = one_line(text)
     return text if PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)

@@ -131,9 +131,11 @@ def _hidden(value: Any) -> Any:
 def _once(text: str) -> str:
     lower = text.lower()
     for pattern, words in _PATTERNS:
-        if any(word in lower for word in words):
-            text = pattern.sub(_masked, text)
-    return _SHAPELESS.sub(_masked_if_shapeless, text)
+        for word in words:  # not any(): most texts are short, and have none of them
+            if word in lower:
+                text = pattern.sub(_masked, text)
+                break
+    return _SHAPELESS.sub(_masked_if_shapeless, text) if len(text) >= 40 else text
 
 
 def _masked(found: re.Match[str]) -> str:

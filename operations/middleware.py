@@ -87,7 +87,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        assign_request_ids(request, request.headers.get("client-request-id", ""))
+        assign_request_ids(request, request.META.get("HTTP_CLIENT_REQUEST_ID", ""))
         with logs_about(request):
             response = self.get_response(request)
         set_request_ids(request, response)
@@ -146,19 +146,20 @@ def _template(route: str) -> str:
     return "/" + ROUTE_PARAMETER.sub(r"{\1}", route)
 
 
-class HeadMiddleware:
-    """The answer to HEAD has no body, but the length of the one that GET would get."""
+class LengthMiddleware:
+    """Every answer says how long it is; the one to HEAD has no body, but the length of the one that
+    GET would get."""
 
     def __init__(self, get_response: GetResponse):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.method != "HEAD":
-            return response
-        if response.streaming:
-            response.streaming_content = ()  # type: ignore[attr-defined]
-        elif response.content:
-            response.setdefault("Content-Length", str(len(response.content)))
-            response.content = b""
+        if not response.streaming and not response.has_header("Content-Length"):
+            response["Content-Length"] = str(len(response.content))
+        if request.method == "HEAD":
+            if response.streaming:
+                response.streaming_content = ()  # type: ignore[attr-defined]
+            else:
+                response.content = b""
         return response

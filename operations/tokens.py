@@ -22,7 +22,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Value
 from django.utils import timezone
 
-from operations import bearer, foreign_tokens
+from operations import bearer, caller_cache, foreign_tokens
 from operations.access import Caller
 from operations.bearer import ALGORITHM
 from operations.errors import (
@@ -114,8 +114,18 @@ def verify_token(text: str) -> Caller:
 
     Raises InvalidAuthenticationToken for anything else, for a disabled application and a revoked
     secret; ApplicationNotRegistered for an application that only the foreign issuer knows;
-    IssuerUnreachable; DelegatedUseNotApplicable for a token with ``scp``.
+    IssuerUnreachable; DelegatedUseNotApplicable for a token with ``scp``. What was accepted is for
+    ``caller_cache.SECONDS``.
     """
+    caller = caller_cache.find(text)
+    if caller is None:
+        caller, expires = _verified(text)
+        caller_cache.keep(text, caller, expires)
+    return caller
+
+
+def _verified(text: str) -> tuple[Caller, float]:
+    """The caller, and when the token runs out."""
     kid = bearer.key_id_of(text)
     if _is_ours(kid):
         claims = _our_claims(text, kid)
@@ -135,7 +145,7 @@ def verify_token(text: str) -> Caller:
             raise DelegatedUseNotApplicable
         granted = str(claims["scp"]).split()
     roles = [role for role in application.roles if isinstance(granted, list) and role in granted]
-    return Caller(application.app_id, application.name, frozenset(roles))
+    return Caller(application.app_id, application.name, frozenset(roles)), claims["exp"]
 
 
 def jwks() -> dict[str, Any]:
@@ -160,6 +170,7 @@ def forget_keys() -> None:
     """Look at the table again: after a rotation, and between tests."""
     global _keys
     _keys = _Keys()
+    caller_cache.forget()
 
 
 def rotate_signing_key(

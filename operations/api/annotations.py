@@ -42,6 +42,8 @@ def operation_annotations(
     operation: ConnectionOperation, prefer: Preferences, *, history: bool
 ) -> Json:
     """The wanted annotations of an operation; its history only where one operation is read."""
+    if not prefer.annotations:
+        return {}
     terms: Terms = {
         "kind": lambda: operation.kind,
         "createdDateTime": lambda: date_time(operation.created_at),
@@ -65,6 +67,8 @@ def connection_annotations(
     connection: ExternalConnection, prefer: Preferences, *, history: bool
 ) -> Json:
     """The wanted annotations of a connection; its history only where one connection is read."""
+    if not prefer.annotations:
+        return {}
     terms: Terms = {
         "createdDateTime": lambda: date_time(connection.created_at),
         "lastModifiedDateTime": lambda: date_time(connection.changed_at),
@@ -78,6 +82,8 @@ def connection_annotations(
 
 def schema_annotations(schema: ReadableSchema, prefer: Preferences) -> Json:
     """The wanted annotations of a schema: version and time of the one in force, its operation."""
+    if not prefer.annotations:
+        return {}
     in_force = schema.in_force
 
     def operation_id() -> str | None:
@@ -100,8 +106,6 @@ def date_time(value: datetime | None) -> str | None:
 
 
 def _annotations(terms: Terms, prefer: Preferences) -> Json:
-    if not prefer.annotations:
-        return {}
     found = {
         f"@{VOCABULARY}.{term}": value()
         for term, value in terms.items()

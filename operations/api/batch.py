@@ -16,11 +16,11 @@ from urllib.parse import quote, urlsplit
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404
 from rest_framework.request import Request
 
 from operations.api.errors import broken, refusal
-from operations.api.paths import canonical_path, is_api_path, set_graph_headers
+from operations.api.paths import call_view, canonical_path, is_api_path, set_graph_headers
 from operations.api.representation import Json
 from operations.api.views import GraphViewSet
 from operations.errors import (
@@ -103,7 +103,7 @@ class BatchViewSet(GraphViewSet):
         """Count a part that no resource has counted: it led to none, or brought a bad token."""
         if not hasattr(inner, "is_counted"):
             inner.is_counted = True  # type: ignore[attr-defined]
-            RequestCount.objects.add(self.caller.app_id)
+            RequestCount.add(self.caller.app_id)
 
     def _respond(self, inner: HttpRequest, part: Json, statuses: dict[str, int]) -> HttpResponse:
         for dependency in _dependencies(part):
@@ -113,10 +113,9 @@ class BatchViewSet(GraphViewSet):
         inner.path_info = path
         inner.META["QUERY_STRING"] = quote(query, safe=QUERY_SAFE)
         try:
-            inner.resolver_match = match = resolve(path)
+            return call_view(inner)
         except Resolver404:
             raise UnknownSegment(path) from None
-        return match.func(inner, *match.args, **match.kwargs)
 
     def _request_of(self, outer: HttpRequest, part: Json) -> HttpRequest:
         """The part as a request of its own, with the batch's token unless it brings one."""

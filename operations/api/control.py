@@ -14,7 +14,8 @@ from typing import Any
 from operations.api import edm
 from operations.api.answers import content_type
 from operations.api.representation import Json, Root
-from operations.models import ConnectionOperation, ExternalConnection
+from operations.models import ExternalConnection
+from operations.models.operation_row import OperationMembers
 from operations.provisioning import ReadableSchema
 
 _LEVEL = re.compile(r"odata\.metadata=(none|minimal|full)")
@@ -68,13 +69,15 @@ def int64_as_text(data: Json) -> None:
                     entity[member] = str(value)
 
 
-def operation_control(operation: ConnectionOperation, root: Root, level: Level) -> Json:
-    path = f"{_connection_path(operation.connection, root)}/operations('{operation.graph_id}')"
+def operation_control(
+    operation: OperationMembers, connection_id: str, root: Root, level: Level
+) -> Json:
+    path = f"{_connection_path(connection_id, root)}/operations('{operation.graph_id}')"
     return _control(edm.CONNECTION_OPERATION, operation.etag, path, root, level)
 
 
 def connection_control(connection: ExternalConnection, root: Root, level: Level) -> Json:
-    path = _connection_path(connection, root)
+    path = _connection_path(connection.graph_id, root)
     control = _control(edm.CONNECTION, connection.etag, path, root, level)
     if level == Level.FULL:
         for name in [navigation.name for navigation in edm.CONNECTION.navigation]:
@@ -85,7 +88,7 @@ def connection_control(connection: ExternalConnection, root: Root, level: Level)
 def schema_control(
     schema: ReadableSchema, connection: ExternalConnection, root: Root, level: Level
 ) -> Json:
-    path = f"{_connection_path(connection, root)}/schema"
+    path = f"{_connection_path(connection.graph_id, root)}/schema"
     return _control(edm.SCHEMA, schema.etag, path, root, level)
 
 
@@ -134,5 +137,5 @@ def _control(kind: edm.EntityType, etag: str, path: str, root: Root, level: Leve
     return control
 
 
-def _connection_path(connection: ExternalConnection, root: Root) -> str:
-    return f"{root.connections}('{connection.graph_id}')"
+def _connection_path(connection_id: str, root: Root) -> str:
+    return f"{root.connections}('{connection_id}')"

@@ -93,7 +93,7 @@ class Expansion:
         options: QueryOptions,
         count: int,
     ) -> Json:
-        path = self.root.context_below(connection, "operations")
+        path = self.root.context_below(connection.graph_id, "operations")
         members: Json = {}
         if self.with_context:
             members["operations@odata.context"] = self.root.context(
@@ -128,7 +128,7 @@ class Expansion:
                 shown = self.render.schema(schema, connection)
                 members["schema"] = pick(shown, options.columns)
                 if self.with_context:
-                    path = self.root.context_below(connection, "schema")
+                    path = self.root.context_below(connection.graph_id, "schema")
                     context = self.root.context(path, options.columns, entity=True)
                     members = {"schema@odata.context": context} | members
             result.append(members)

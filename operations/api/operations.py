@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations import logs
+from operations import access, logs
 from operations.api.answers import empty
 from operations.api.entity_types import OPERATION
 from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
-from operations.errors import ItemNotFound
-from operations.models import ConnectionOperation, ExternalConnection
-from operations.models.operation_id import OPERATION_ID
+from operations.models import ConnectionOperation, ExternalConnection, OperationRow
 
 NAVIGATION = "operations"
 
@@ -24,34 +24,34 @@ class OperationViewSet(GraphViewSet):
     entity_type = OPERATION
 
     def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:
-        rows = ConnectionOperation.objects.filter(connection=connection)
-        return rows.select_related("retry_of") if self.prefer.annotations else rows
+        return ConnectionOperation.objects.filter(connection=connection)
 
     def find(self, connection_id: str, operation_id: str) -> ConnectionOperation:
-        """Raises ItemNotFound; an operation's id is exact, its connection's is not."""
-        connection = self.find_connection(connection_id)
-        operation = None
-        if OPERATION_ID.fullmatch(operation_id):
-            operation = self.rows(connection).filter(graph_id=operation_id).first()
-        if operation is None:
-            raise ItemNotFound("ConnectionOperation")
-        operation.connection = connection
-        return operation
+        return access.find_operation(
+            self.caller, connection_id, operation_id, to_write=not self.reads
+        )
 
     def list(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_connection(connection_id)
+        collection = partial(
+            self.collection,
+            path=self.root.context_below(connection.graph_id, NAVIGATION),
+            address=self.root.operations_url(connection),
+            newest_first=True,
+        )
+        render, rows = self.render, self.rows(connection)
+        if not self.prefer.annotations:
+            return collection(
+                rows.values_list(*OperationRow._fields),
+                lambda row: render.row(row, connection.graph_id),
+                read=OperationRow._make,
+            )
 
         def shape(operation: ConnectionOperation) -> Json:
             operation.connection = connection
-            return self.render.operation(operation)
+            return render.operation(operation)
 
-        return self.collection(
-            self.rows(connection),
-            shape,
-            self.root.context_below(connection, NAVIGATION),
-            self.root.operations_url(connection),
-            newest_first=True,
-        )
+        return collection(rows.select_related("retry_of").defer("payload"), shape)
 
     def count(self, request: Request, connection_id: str) -> HttpResponse:
         return self.count_of(self.rows(self.find_connection(connection_id)))
@@ -71,14 +71,22 @@ class OperationViewSet(GraphViewSet):
         return self.once(report)
 
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
-        operation = self.find(connection_id, operation_id)
+        row, connection_id = access.read_operation(self.caller, connection_id, operation_id)
         options = self.query_options(ENTITY_OPTIONS)
-        headers = {"ETag": operation.etag}
-        if operation.is_workers and not operation.is_terminal:
+        headers = {"ETag": row.etag}
+        if row.is_workers and not row.is_terminal:
             headers["Retry-After"] = str(settings.OPERATION_RETRY_AFTER)
-        return self.not_modified(operation.etag, headers) or self.entity(
-            self.render.operation(operation, history=True),
-            self.root.context_below(operation.connection, NAVIGATION),
+        unchanged = self.not_modified(row.etag, headers)
+        if unchanged:
+            return unchanged
+        if self.prefer.annotations:
+            operation = self.find(connection_id, operation_id)
+            document = self.render.operation(operation, history=True)
+        else:
+            document = self.render.row(row, connection_id)
+        return self.entity(
+            document,
+            self.root.context_below(connection_id, NAVIGATION),
             select=options.columns,
             headers=headers,
         )
@@ -107,7 +115,7 @@ class OperationViewSet(GraphViewSet):
     ) -> HttpResponse:
         return self.written(
             self.render.operation(operation),
-            self.root.context_below(operation.connection, NAVIGATION),
+            self.root.context_below(operation.connection.graph_id, NAVIGATION),
             status=status,
             headers={"ETag": operation.etag, **(headers or {})},
         )

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import Any
 from urllib.parse import quote, unquote
 
 from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
+from django.urls import ResolverMatch, get_urlconf, resolve
 from django.urls.converters import StringConverter
 
 from operations.middleware import GetResponse
@@ -24,6 +29,18 @@ NAMES = {
 KEY_IN_PARENTHESES = re.compile(r"^([A-Za-z]+)\((?:id=)?(?:'((?:[^']|'')+)'|([A-Za-z0-9._~-]+))\)$")
 
 
+def kept_if_short(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What it makes of a path is kept, for most calls ask what was asked a moment ago: of so many,
+    and so short ones, that nobody can fill the memory."""
+    kept = lru_cache(maxsize=1024)(function)
+
+    @wraps(function)
+    def call(path: str, *args: Any) -> Any:
+        return (kept if len(path) <= 300 else function)(path, *args)
+
+    return call
+
+
 def is_api_path(path: str) -> bool:
     """Whether a path lies below a version root, so that its errors are Graph's envelope."""
     return ROOT.match(path) is not None
@@ -34,6 +51,7 @@ def is_token_path(path: str) -> bool:
     return "/oauth2/" in path
 
 
+@kept_if_short
 def canonical_path(path: str) -> str:
     """One form for all: single slashes, none at the end, keys as segments, names in Graph's case.
 
@@ -80,10 +98,14 @@ def wire_path(request: HttpRequest) -> str:
 
 
 def base_url(request: HttpRequest) -> str:
-    """The address that the client used, or PUBLIC_URL; no slash at the end."""
+    """The address that the client used, or PUBLIC_URL; no slash at the end.
+
+    Raises DisallowedHost when the client used a name that is not ours.
+    """
+    host = request.get_host()
     if settings.PUBLIC_URL:
         return settings.PUBLIC_URL
-    return request.build_absolute_uri(request.META.get("SCRIPT_NAME", "") or "/").rstrip("/")
+    return f"{request.scheme}://{host}{quote(request.META.get('SCRIPT_NAME', ''))}".rstrip("/")
 
 
 #: Graph's own servers write theirs here; programs log it, and some parse it.
@@ -108,16 +130,31 @@ def set_graph_headers(response: HttpResponse) -> None:
     response.setdefault("Vary", "Accept, Prefer")
 
 
-class GraphPathMiddleware:
-    """Rewrites paths below a version root and sets the headers that all their answers share."""
+@kept_if_short
+def _match(path: str, urlconf: str) -> ResolverMatch:
+    """Where a canonical path leads. Raises Resolver404."""
+    return resolve(path, urlconf)
+
+
+def call_view(request: HttpRequest) -> HttpResponse:
+    """The answer of the view that a canonical path leads to. Raises Resolver404."""
+    match = _match(request.path_info, get_urlconf() or settings.ROOT_URLCONF)
+    request.resolver_match = match
+    return match.func(request, *match.args, **match.kwargs)
+
+
+class GraphMiddleware:
+    """Answers what lies below a version root, without what pages alone need (sessions, forms), and
+    sets the headers that all these answers share."""
 
     def __init__(self, get_response: GetResponse):
         self.get_response = get_response
+        self.answer: GetResponse = convert_exception_to_response(call_view)  # type: ignore[assignment]
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api_path(request.path_info):
             return self.get_response(request)
         request.path_info = canonical_path(wire_path(request))
-        response = self.get_response(request)
+        response = self.answer(request)
         set_graph_headers(response)
         return response

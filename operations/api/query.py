@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 
 from operations.api.filtering import after, mark, narrowed, order_by
 from operations.api.representation import Json, pick
@@ -25,10 +25,11 @@ def page_size(options: QueryOptions, preferred: int | None = None) -> int:
 
 
 def page(
-    rows: QuerySet[Any],
+    rows: QuerySet[Any, Any],
     options: QueryOptions,
     *,
     size: int,
+    read: Callable[[Any], Any] | None = None,
     shape: Callable[[Any], Json],
     expand: Callable[[Sequence[Any]], list[Json]],
     context: str,
@@ -49,16 +50,21 @@ def page(
         rows = rows.filter(after(options.order, options.after, newest_first=newest_first))
     rows = rows.order_by(*order_by(options.order, newest_first=newest_first))
     start = options.skip if options.after is None else 0
-    found: list[Model] = list(rows[start : start + size + 1])
+    found = list(rows[start : start + size + 1])
+    if read is not None:
+        found = [read(row) for row in found]
     if len(found) > size:
         result["@odata.nextLink"] = next_link(
             address, options, mark(found[size - 1], options.order)
         )
     del found[size:]
-    result["value"] = [
-        pick(shape(row) | added, options.columns)
-        for row, added in zip(found, expand(found), strict=True)
-    ]
+    value = [shape(row) for row in found]
+    if options.expand:
+        for document, added in zip(value, expand(found), strict=True):
+            document |= added
+    if options.columns:
+        value = [pick(document, options.columns) for document in value]
+    result["value"] = value
     return result
 
 

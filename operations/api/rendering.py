@@ -27,6 +27,7 @@ from operations.api.representation import (
     schema_json,
 )
 from operations.models import ConnectionOperation, ExternalConnection
+from operations.models.operation_row import OperationMembers
 from operations.provisioning import ReadableSchema
 
 
@@ -46,10 +47,18 @@ class Rendering:
         }
 
     def operation(self, operation: ConnectionOperation, *, history: bool = False) -> Json:
+        """With its times, origin and (``history``) changes, if the caller prefers to have them."""
+        annotations = operation_annotations(operation, self.prefer, history=history)
+        return self.row(operation, operation.connection.graph_id, annotations)
+
+    def row(
+        self, row: OperationMembers, connection_id: str, annotations: Json | None = None
+    ) -> Json:
+        """The same of no more than its members."""
         return {
-            **operation_control(operation, self.root, self.format.level),
-            **operation_annotations(operation, self.prefer, history=history),
-            **self._members(operation_json(operation), edm.CONNECTION_OPERATION),
+            **operation_control(row, connection_id, self.root, self.format.level),
+            **(annotations or {}),
+            **self._members(operation_json(row), edm.CONNECTION_OPERATION),
         }
 
     def schema(self, schema: ReadableSchema, connection: ExternalConnection) -> Json:

@@ -13,6 +13,7 @@ from operations.models import (
     ContentCategory,
     ExternalConnection,
 )
+from operations.models.operation_row import OperationMembers
 from operations.schema_rules import (
     BETA_MEMBERS,
     LABELS_ABOVE_SENTINEL,
@@ -71,12 +72,12 @@ class Root:
         columns = f"({','.join(select)})" if select else ""
         return f"{self.url}/$metadata#{path}{columns}{'/$entity' if entity else ''}"
 
-    def context_below(self, connection: ExternalConnection, navigation: str) -> str:
+    def context_below(self, connection_id: str, navigation: str) -> str:
         """The context path of what a connection contains; always under external, as Graph's."""
-        return f"external/connections('{connection.graph_id}')/{navigation}"
+        return f"external/connections('{connection_id}')/{navigation}"
 
 
-def operation_json(operation: ConnectionOperation) -> Json:
+def operation_json(operation: OperationMembers) -> Json:
     """``microsoft.graph.externalConnectors.connectionOperation``."""
     return operation.graph()
 

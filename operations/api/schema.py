@@ -27,7 +27,7 @@ class SchemaViewSet(GraphViewSet):
         headers = {"ETag": schema.etag}
         return self.not_modified(schema.etag, headers) or self.entity(
             self.render.schema(schema, connection),
-            self.root.context_below(connection, "schema"),
+            self.root.context_below(connection.graph_id, "schema"),
             select=options.columns,
             headers=headers,
         )

@@ -33,6 +33,10 @@ def schema(**methods: str) -> Any:
 
 
 graph = [
+    path(
+        "connections/<key:connection_id>/operations/<key:operation_id>",
+        operations(get="retrieve", patch="partial_update", delete="destroy"),
+    ),
     path("connections", connections(get="list", post="create")),
     path("connections/$count", connections(get="count")),
     path(
@@ -45,10 +49,6 @@ graph = [
     ),
     path("connections/<key:connection_id>/operations", operations(get="list", post="create")),
     path("connections/<key:connection_id>/operations/$count", operations(get="count")),
-    path(
-        "connections/<key:connection_id>/operations/<key:operation_id>",
-        operations(get="retrieve", patch="partial_update", delete="destroy"),
-    ),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
 external = ExternalViewSet.as_view({"get": "retrieve"})
@@ -65,11 +65,11 @@ def root(version: str) -> list[Any]:
     ]
     rest = {"version": version, "external": False}
     return [
+        *both,  # first, for they are looked through one after the other
         path(version, service, rest),
         path(f"{version}/$metadata", metadata, rest, name=f"metadata-{version}"),
         path(f"{version}/$batch", batch, rest),
         path(f"{version}/external", external, rest),
-        *both,
         path(f"{version}/<path:path>", unknown, rest),
     ]
 

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
 
@@ -46,16 +46,7 @@ COLLECTION_OPTIONS = (
     "$skiptoken",
 )
 COUNT_OPTIONS = ("$filter",)
-
-
-class AnyMediaType(BaseContentNegotiation):
-    """Any Accept and any Content-Type will do: clients mislabel their JSON, and Graph reads it."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
+RENDERER = JSONRenderer()
 
 
 class GraphViewSet(ViewSet):
@@ -63,7 +54,8 @@ class GraphViewSet(ViewSet):
 
     authentication_classes = [BearerAuthentication]
     permission_classes = []
-    content_negotiation_class = AnyMediaType
+    throttle_classes = []
+    parser_classes = []  # bodies are read by ``api.body``, whatever they are called
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     metadata_class = None
     entity_type = EntityType()
@@ -87,10 +79,14 @@ class GraphViewSet(ViewSet):
             accepted = access.READ_ROLES if self.reads else access.WRITE_ROLES
             access.require_role(self.caller, accepted)
 
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Any Accept will do: clients mislabel their JSON, and Graph reads it."""
+        return RENDERER, RENDERER.media_type
+
     def count_request(self) -> None:
         """Raises TooManyRequests. What a batch holds is counted once, wherever it ends."""
         self.request._request.is_counted = True  # type: ignore[attr-defined]
-        RequestCount.objects.add(self.caller.app_id)
+        RequestCount.add(self.caller.app_id)
 
     def get_exception_handler(self) -> Any:
         return exception_handler
@@ -224,14 +220,15 @@ class GraphViewSet(ViewSet):
 
     def collection(
         self,
-        rows: QuerySet[Any],
+        rows: QuerySet[Any, Any],
         shape: Callable[[Any], Json],
         path: str,
         address: str,
         *,
+        read: Callable[[Any], Any] | None = None,
         newest_first: bool = False,
     ) -> HttpResponse:
-        """One page of a collection."""
+        """One page of a collection (``query.page``)."""
         options = self.query_options(COLLECTION_OPTIONS)
         preferred = self.prefer.max_page_size
         if preferred is not None:
@@ -241,6 +238,7 @@ class GraphViewSet(ViewSet):
                 rows,
                 options,
                 size=page_size(options, preferred),
+                read=read,
                 shape=shape,
                 expand=self.expansion(options).members,
                 context=self.root.context(path, options.columns, entity=False),

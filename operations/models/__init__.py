@@ -11,6 +11,7 @@ from operations.models.heartbeat import WorkerHeartbeat
 from operations.models.installation import Installation, SigningKey
 from operations.models.moves import KEEP, Kind, Triage
 from operations.models.operation import ConnectionOperation
+from operations.models.operation_row import OperationRow
 from operations.models.outcome_count import OutcomeCount
 from operations.models.outcome_rule import OutcomeRule
 from operations.models.refusal import Refusal
@@ -42,6 +43,7 @@ __all__ = [
     "GraphEnum",
     "Installation",
     "Kind",
+    "OperationRow",
     "OperationStatus",
     "OutcomeCount",
     "OutcomeRule",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Self
 
 from django.db import models
@@ -13,6 +14,16 @@ class GraphEnum(models.IntegerChoices):
     @property
     def word(self) -> str:
         return str(self.label)
+
+    @classmethod
+    @cache
+    def _words(cls) -> dict[int, str]:
+        return {member.value: member.word for member in cls}
+
+    @classmethod
+    def word_of(cls, number: int) -> str:
+        """The word for a stored number."""
+        return cls._words()[number]
 
     @classmethod
     def from_word(cls, word: object) -> Self | None:

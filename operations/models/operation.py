@@ -42,15 +42,16 @@ from operations.models.operation_id import (
     validate_operation_id,
 )
 from operations.models.operation_queryset import ConnectionOperationQuerySet
+from operations.models.operation_row import OperationMembers
 from operations.models.outcome_count import count_outcome, recount_failure
 from operations.models.pace import overdue_at
-from operations.preconditions import ALWAYS, Precondition, weak_tag
+from operations.preconditions import ALWAYS, Precondition
 
 if TYPE_CHECKING:
     from operations.models.schema import Schema
 
 
-class ConnectionOperation(models.Model):
+class ConnectionOperation(OperationMembers, models.Model):
     """``microsoft.graph.externalConnectors.connectionOperation``.
 
     Graph's members are ``graph_id`` (id), ``status`` and the error columns. All else is ours and
@@ -240,25 +241,6 @@ class ConnectionOperation(models.Model):
         return self.graph_id
 
     @property
-    def error(self) -> dict[str, Any] | None:
-        """The publicError with the members that were given, None when there is none."""
-        members = {
-            member: getattr(self, column)
-            for member, column in ERROR_COLUMNS.items()
-            if getattr(self, column) is not None
-        }
-        return members or None
-
-    @property
-    def is_terminal(self) -> bool:
-        return self.status in TERMINAL
-
-    @property
-    def is_workers(self) -> bool:
-        """Whether our worker runs it, as opposed to another service that reports it."""
-        return self.kind == Kind.SCHEMA_REGISTRATION
-
-    @property
     def is_queued(self) -> bool:
         """In progress as Graph says it, but no worker has it in hand (any more)."""
         return self.is_workers and self.status == OperationStatus.INPROGRESS and not self.worker
@@ -277,19 +259,6 @@ class ConnectionOperation(models.Model):
     def registered(self) -> Schema | None:
         """The schema version that this operation brought into force."""
         return getattr(self, "registered_schema", None)
-
-    @property
-    def etag(self) -> str:
-        """The weak tag of the operation as it is now."""
-        return weak_tag(self.pk, self.status, self.changed_at)
-
-    def snapshot(self) -> dict[str, Any]:
-        """What a Change keeps of an operation: the members that can change."""
-        return {"status": OperationStatus(self.status).word, "error": self.error}
-
-    def graph(self) -> dict[str, Any]:
-        """The operation as Graph shows it: three members, ``error`` null unless it failed."""
-        return {"id": self.graph_id, **self.snapshot()}
 
     def move(
         self,

@@ -21,38 +21,6 @@ BATCH = 500
 
 
 class RequestCountQuerySet(models.QuerySet["RequestCount"]):
-    def add(self, app_id: UUID) -> None:
-        """Count one request; raise TooManyRequests above the application's limit in a window of
-        THROTTLE_WINDOW seconds.
-
-        One statement, so that any number of processes count together; on PostgreSQL the windows
-        are those of the database's clock, on whatever machines the processes run. A refused request
-        counts too (graph-contract 4.7). Nothing is asked while there is no limit. A clock that is
-        set back begins a new window, as one that goes on does.
-        """
-        limit = limit_of(app_id)
-        if not limit:
-            return
-        clock, now = _clock()
-        whole = "floor" if connection.vendor == "postgresql" else ""  # SQLite's CAST cuts off
-        length = settings.THROTTLE_WINDOW
-        key = models.UUIDField().get_db_prep_value(app_id, connection)
-        refused_at = models.DateTimeField().get_db_prep_value(timezone.now(), connection)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute(
-                    _COUNT_ONE.format(clock=clock, whole=whole),
-                    [key, *now, length, limit, refused_at, *now],
-                )
-                [count, window, seconds] = cursor.fetchone()
-        except OperationalError as error:
-            if not is_full(error):
-                raise
-            return  # whoever only reads is not to suffer for it, and no write will succeed
-        if count > limit:
-            ends_in = (window + 1) * length - seconds
-            raise TooManyRequests(max(1, math.ceil(ends_in)))
-
     def forget_old(self) -> int:
         """Delete a batch of counters that count nothing any more, of applications that have been
         silent for long or are gone. Returns how many."""
@@ -84,6 +52,39 @@ class RequestCount(models.Model):
 
     def __str__(self) -> str:
         return f"{self.count} requests of {self.app_id}"
+
+    @classmethod
+    def add(cls, app_id: UUID) -> None:
+        """Count one request; raise TooManyRequests above the application's limit in a window of
+        THROTTLE_WINDOW seconds.
+
+        One statement, so that any number of processes count together; on PostgreSQL the windows
+        are those of the database's clock, on whatever machines the processes run. A refused request
+        counts too (graph-contract 4.7). Nothing is asked while there is no limit. A clock that is
+        set back begins a new window, as one that goes on does.
+        """
+        limit = limit_of(app_id)
+        if not limit:
+            return
+        clock, now = _clock()
+        whole = "floor" if connection.vendor == "postgresql" else ""  # SQLite's CAST cuts off
+        length = settings.THROTTLE_WINDOW
+        key = models.UUIDField().get_db_prep_value(app_id, connection)
+        refused_at = models.DateTimeField().get_db_prep_value(timezone.now(), connection)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    _COUNT_ONE.format(clock=clock, whole=whole),
+                    [key, *now, length, limit, refused_at, *now],
+                )
+                [count, window, seconds] = cursor.fetchone()
+        except OperationalError as error:
+            if not is_full(error):
+                raise
+            return  # whoever only reads is not to suffer for it, and no write will succeed
+        if count > limit:
+            ends_in = (window + 1) * length - seconds
+            raise TooManyRequests(max(1, math.ceil(ends_in)))
 
 
 def limit_of(app_id: UUID) -> int:

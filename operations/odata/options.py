@@ -59,6 +59,9 @@ class QueryOptions:
         )
 
 
+NO_OPTIONS = QueryOptions()
+
+
 def option_name(name: str) -> str:
     """The name in OData's own spelling: OData 4.01 takes it in any case and without its ``$``."""
     lowered = name.lower()
@@ -86,7 +89,8 @@ def read_options(
     Raises InvalidQueryOption for an option that is unknown, stands twice, may not be used here, or
     has a value that cannot be used. Nothing is ignored.
     """
-    return _Reader(entity, max_page_size, unmask).read(_sources(pairs, allowed))
+    sources = _sources(pairs, allowed)
+    return _Reader(entity, max_page_size, unmask).read(sources) if sources else NO_OPTIONS
 
 
 def _sources(pairs: Iterable[tuple[str, str]], allowed: Sequence[str]) -> dict[str, Source]:
