@@ -29,6 +29,7 @@ from operations.models import (
 )
 from operations.models.connection import CONNECTION_ID, ExternalConnectionQuerySet
 from operations.models.operation_id import OPERATION_ID
+from operations.models.operation_row import COLUMNS
 from operations.models.prepared import PreparedQuery, Slot
 
 OWNED = "ExternalConnection.ReadWrite.OwnedBy"
@@ -85,15 +86,27 @@ def find_connection(caller: Caller, graph_id: str, *, to_write: bool) -> Externa
 
     Raises ItemNotFound when the caller may not see it, NotOwner when it may not change it.
     """
+    *values, _ = _find_connection(caller, _connections, graph_id, to_write=to_write)
+    return ExternalConnection.from_db(DEFAULT_DB_ALIAS, CONNECTION_COLUMNS, values)
+
+
+def find_parent(caller: Caller, graph_id: str, *, to_write: bool) -> ExternalConnection:
+    """The same for what is below it: the rest of the connection is looked up when it is needed."""
+    *values, _ = _find_connection(caller, _parents, graph_id, to_write=to_write)
+    return ExternalConnection.from_db(DEFAULT_DB_ALIAS, PARENT_COLUMNS, values)
+
+
+def _find_connection(
+    caller: Caller, make: Callable[[Caller], QuerySet], graph_id: str, *, to_write: bool
+) -> list[Any]:
     row = None
     if CONNECTION_ID.fullmatch(graph_id):
-        row = _find(caller, _connections, connection=graph_id.lower())
+        row = _find(caller, make, connection=graph_id.lower())
     if row is None:
         raise ItemNotFound("Connection")
-    connection = ExternalConnection.from_db(DEFAULT_DB_ALIAS, CONNECTION_COLUMNS, row[:-1])
     if to_write:
-        _require_write(caller, connection.graph_id, managed=row[-1])
-    return connection
+        _require_write(caller, row[1], managed=row[-1])
+    return row
 
 
 def find_operation(
@@ -107,7 +120,7 @@ def find_operation(
     found = _find_operation(caller, connection_id, graph_id, to_write=to_write)
     operation = ConnectionOperation.from_db(DEFAULT_DB_ALIAS, OperationRow._fields, found.row)
     operation.connection = ExternalConnection.from_db(
-        DEFAULT_DB_ALIAS, ("id", "graph_id"), (found.connection_key, found.connection_id)
+        DEFAULT_DB_ALIAS, PARENT_COLUMNS, (found.connection_key, found.connection_id)
     )
     return operation
 
@@ -133,7 +146,7 @@ def _find_operation(caller: Caller, connection_id: str, graph_id: str, *, to_wri
     if CONNECTION_ID.fullmatch(connection_id) and OPERATION_ID.fullmatch(graph_id):
         row = _find(caller, _operations, connection=connection_id.lower(), operation=graph_id)
     if row is None:
-        find_connection(caller, connection_id, to_write=to_write)
+        find_parent(caller, connection_id, to_write=to_write)
         raise ItemNotFound("ConnectionOperation")
     found = _Found(OperationRow._make(row[:-3]), row[-3], row[-2], row[-1])
     if to_write:
@@ -153,21 +166,27 @@ def _managed_by(caller: Caller) -> Q:
 
 # The two look-ups that every call begins with ---------------------------------------------------
 
+PARENT_COLUMNS = ["id", "graph_id"]
 CONNECTION_COLUMNS = [field.attname for field in ExternalConnection._meta.concrete_fields]
+assert CONNECTION_COLUMNS[:2] == PARENT_COLUMNS
 
 
-def _connections(caller: Caller) -> QuerySet[Any, Any]:
+def _parents(caller: Caller) -> QuerySet[Any, Any]:
     """Visible connections with a Slot for their id, each with whether the caller manages it."""
     visible = visible_connections(caller).annotate(managed=_managed_by(caller)).order_by()
     found = visible.filter(lookup_id=Slot("connection", CharField()))
-    return found.values_list(*CONNECTION_COLUMNS, "managed")
+    return found.values_list(*PARENT_COLUMNS, "managed")
+
+
+def _connections(caller: Caller) -> QuerySet[Any, Any]:
+    return _parents(caller).values_list(*CONNECTION_COLUMNS, "managed")
 
 
 def _operations(caller: Caller) -> QuerySet[Any, Any]:
     """The same with a Slot for the id of one of its operations: that, then its connection."""
-    found = _connections(caller).filter(operations__graph_id=Slot("operation", CharField()))
-    columns = [f"operations__{name}" for name in OperationRow._fields]
-    return found.values_list(*columns, "id", "graph_id", "managed")
+    found = _parents(caller).filter(operations__graph_id=Slot("operation", CharField()))
+    columns = [f"operations__{name}" for name in COLUMNS]
+    return found.values_list(*columns, *PARENT_COLUMNS, "managed")
 
 
 def _find(caller: Caller, make: Callable[[Caller], QuerySet], **ids: str) -> list[Any] | None:

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from operations import access, logs, provisioning
 from operations.api.answers import empty
 from operations.api.entity_types import BETA_CONNECTION, CONNECTION
+from operations.api.query import Rows
 from operations.api.reading import read_connection_update, read_new_connection
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ExternalConnection
@@ -25,14 +26,14 @@ class ConnectionViewSet(GraphViewSet):
 
     def list(self, request: Request) -> HttpResponse:
         return self.collection(
-            self.rows().prefetch_related("authorized_apps"),
+            Rows(lambda: self.rows().prefetch_related("authorized_apps")),
             self.render.connection,
             self.root.connections,
             f"{self.root.url}/{self.root.connections}",
         )
 
     def count(self, request: Request) -> HttpResponse:
-        return self.count_of(self.rows())
+        return self.count_of(Rows(self.rows))
 
     def create(self, request: Request) -> HttpResponse:
         self.query_options()

@@ -2,29 +2,60 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations import access, logs
 from operations.api.answers import empty
 from operations.api.entity_types import OPERATION
+from operations.api.query import Rows, in_order
 from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
-from operations.models import ConnectionOperation, ExternalConnection, OperationRow
+from operations.models import ConnectionOperation, OperationRow
+from operations.models.prepared import PreparedQuery, Slot
+from operations.odata.ordering import Mark
 
 NAVIGATION = "operations"
 
 
+def rows_of(connection_key: Any) -> QuerySet[Any, Any]:
+    """What a list shows of a connection's operations."""
+    rows = ConnectionOperation.objects.filter(connection_id=connection_key)
+    return rows.values_list(*OperationRow._fields)
+
+
+def whole_rows_of(connection_key: int) -> QuerySet[ConnectionOperation]:
+    """With what annotations tell."""
+    rows = ConnectionOperation.objects.filter(connection_id=connection_key)
+    return rows.select_related("retry_of").defer("payload")
+
+
+def _newest() -> QuerySet[Any, Any]:
+    after: Any = Slot("after", BigIntegerField())
+    rows = rows_of(Slot("connection", BigIntegerField()))
+    return in_order(rows, (), Mark((), after), newest_first=True)
+
+
+#: The list as most ask for it, and its next pages.
+NEWEST = PreparedQuery(_newest)
+
+
+def shown_rows(connection_key: int) -> Rows:
+    return Rows(
+        lambda: rows_of(connection_key),
+        newest_first=True,
+        read=OperationRow._make,
+        prepared=lambda after, number: NEWEST.rows(number, connection=connection_key, after=after),
+    )
+
+
 class OperationViewSet(GraphViewSet):
     entity_type = OPERATION
-
-    def rows(self, connection: ExternalConnection) -> QuerySet[ConnectionOperation]:
-        return ConnectionOperation.objects.filter(connection=connection)
 
     def find(self, connection_id: str, operation_id: str) -> ConnectionOperation:
         return access.find_operation(
@@ -32,32 +63,26 @@ class OperationViewSet(GraphViewSet):
         )
 
     def list(self, request: Request, connection_id: str) -> HttpResponse:
-        connection = self.find_connection(connection_id)
-        collection = partial(
-            self.collection,
-            path=self.root.context_below(connection.graph_id, NAVIGATION),
-            address=self.root.operations_url(connection),
-            newest_first=True,
-        )
-        render, rows = self.render, self.rows(connection)
-        if not self.prefer.annotations:
-            return collection(
-                rows.values_list(*OperationRow._fields),
-                lambda row: render.row(row, connection.graph_id),
-                read=OperationRow._make,
-            )
+        connection = self.find_parent(connection_id)
+        key, graph_id, render = connection.pk, connection.graph_id, self.render
 
         def shape(operation: ConnectionOperation) -> Json:
             operation.connection = connection
             return render.operation(operation)
 
-        return collection(rows.select_related("retry_of").defer("payload"), shape)
+        annotated = bool(self.prefer.annotations)
+        return self.collection(
+            Rows(lambda: whole_rows_of(key), newest_first=True) if annotated else shown_rows(key),
+            shape if annotated else lambda row: render.row(row, graph_id),
+            self.root.context_below(graph_id, NAVIGATION),
+            self.root.operations_url(connection),
+        )
 
     def count(self, request: Request, connection_id: str) -> HttpResponse:
-        return self.count_of(self.rows(self.find_connection(connection_id)))
+        return self.count_of(shown_rows(self.find_parent(connection_id).pk))
 
     def create(self, request: Request, connection_id: str) -> HttpResponse:
-        connection = self.find_connection(connection_id)
+        connection = self.find_parent(connection_id)
         self.query_options()
         values = read_new_operation(self.body())
 

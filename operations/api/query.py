@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +13,7 @@ from django.db.models import QuerySet
 from operations.api.filtering import after, mark, narrowed, order_by
 from operations.api.representation import Json, pick
 from operations.odata.options import QueryOptions
-from operations.odata.ordering import Mark, write_skip_token
+from operations.odata.ordering import MAX_KEY, Mark, SortKey, write_skip_token
 
 #: What a value in a link keeps as it is: the marks of OData, which need no escape in a query.
 READABLE = "$,;:/='()@*"
@@ -24,17 +25,46 @@ def page_size(options: QueryOptions, preferred: int | None = None) -> int:
     return min(*wanted, settings.MAX_PAGE_SIZE) if wanted else settings.PAGE_SIZE
 
 
+@dataclass(frozen=True)
+class Rows:
+    """Where a collection takes its rows from: ``make`` gives all of them.
+
+    ``read`` makes what has the columns as attributes of what the queryset gives, where that is
+    something else. ``prepared`` gives so many rows after a key sooner, where nobody filters or
+    sorts.
+    """
+
+    make: Callable[[], QuerySet[Any, Any]]
+    newest_first: bool = False
+    read: Callable[[Any], Any] | None = None
+    prepared: Callable[[int, int], list[Any]] | None = None
+
+    def count(self, options: QueryOptions) -> int:
+        """How many there are with ``$filter``."""
+        return narrowed(self.make(), options.filter).count()
+
+    def page(self, options: QueryOptions, number: int) -> list[Any]:
+        """So many rows at the most, from where the options say."""
+        start = options.skip if options.after is None else 0
+        found: list[Any]
+        if self.prepared and options.filter is None and not options.order and not start:
+            found = self.prepared(options.after.key if options.after else MAX_KEY, number)
+        else:
+            rows = narrowed(self.make(), options.filter)
+            rows = in_order(rows, options.order, options.after, newest_first=self.newest_first)
+            found = list(rows[start : start + number])
+        return [self.read(row) for row in found] if self.read else found
+
+
 def page(
-    rows: QuerySet[Any, Any],
+    rows: Rows,
     options: QueryOptions,
     *,
     size: int,
-    read: Callable[[Any], Any] | None = None,
     shape: Callable[[Any], Json],
     expand: Callable[[Sequence[Any]], list[Json]],
     context: str,
     address: str,
-    newest_first: bool = False,
 ) -> Json:
     """One page of a collection: ``value`` and, where they apply, count and next link.
 
@@ -43,16 +73,9 @@ def page(
     page exists; an empty page never has a next link.
     """
     result: Json = {"@odata.context": context}
-    rows = narrowed(rows, options.filter)
     if options.count:
-        result["@odata.count"] = rows.count()
-    if options.after is not None:
-        rows = rows.filter(after(options.order, options.after, newest_first=newest_first))
-    rows = rows.order_by(*order_by(options.order, newest_first=newest_first))
-    start = options.skip if options.after is None else 0
-    found = list(rows[start : start + size + 1])
-    if read is not None:
-        found = [read(row) for row in found]
+        result["@odata.count"] = rows.count(options)
+    found = rows.page(options, size + 1)
     if len(found) > size:
         result["@odata.nextLink"] = next_link(
             address, options, mark(found[size - 1], options.order)
@@ -66,6 +89,15 @@ def page(
         value = [pick(document, options.columns) for document in value]
     result["value"] = value
     return result
+
+
+def in_order(
+    rows: QuerySet[Any, Any], order: Sequence[SortKey], last: Mark | None, *, newest_first: bool
+) -> QuerySet[Any, Any]:
+    """The rows as they are sorted, from the one that comes after ``last``."""
+    if last is not None:
+        rows = rows.filter(after(order, last, newest_first=newest_first))
+    return rows.order_by(*order_by(order, newest_first=newest_first))
 
 
 def next_link(address: str, options: QueryOptions, last: Mark) -> str:

@@ -73,4 +73,4 @@ class Rendering:
         }
 
     def _members(self, document: Json, kind: edm.EntityType) -> Json:
-        return typed(document, kind) if self.format.level == Level.FULL else document
+        return typed(document, kind) if self.format.level is Level.FULL else document

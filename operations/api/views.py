@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 from django.conf import settings
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.renderers import JSONRenderer
@@ -22,10 +21,9 @@ from operations.api.body import read_object
 from operations.api.control import Format, Level, int64_as_text
 from operations.api.errors import exception_handler
 from operations.api.expanding import Expansion
-from operations.api.filtering import narrowed
 from operations.api.paths import base_url
 from operations.api.preferences import Preferences
-from operations.api.query import page, page_size
+from operations.api.query import Rows, page, page_size
 from operations.api.rendering import Rendering
 from operations.api.replay import Made, once
 from operations.api.representation import Json, Root, pick
@@ -109,6 +107,9 @@ class GraphViewSet(ViewSet):
 
     def find_connection(self, graph_id: str) -> ExternalConnection:
         return access.find_connection(self.caller, graph_id, to_write=not self.reads)
+
+    def find_parent(self, graph_id: str) -> ExternalConnection:
+        return access.find_parent(self.caller, graph_id, to_write=not self.reads)
 
     def body(self) -> Json:
         """The request's JSON object, read once."""
@@ -220,13 +221,10 @@ class GraphViewSet(ViewSet):
 
     def collection(
         self,
-        rows: QuerySet[Any, Any],
+        rows: Rows,
         shape: Callable[[Any], Json],
         path: str,
         address: str,
-        *,
-        read: Callable[[Any], Any] | None = None,
-        newest_first: bool = False,
     ) -> HttpResponse:
         """One page of a collection (``query.page``)."""
         options = self.query_options(COLLECTION_OPTIONS)
@@ -238,19 +236,16 @@ class GraphViewSet(ViewSet):
                 rows,
                 options,
                 size=page_size(options, preferred),
-                read=read,
                 shape=shape,
                 expand=self.expansion(options).members,
                 context=self.root.context(path, options.columns, entity=False),
                 address=address,
-                newest_first=newest_first,
             )
         )
 
-    def count_of(self, rows: QuerySet[Any]) -> HttpResponse:
+    def count_of(self, rows: Rows) -> HttpResponse:
         """``/$count``: a bare number as text."""
-        options = self.query_options(COUNT_OPTIONS)
-        number = narrowed(rows, options.filter).count()
+        number = rows.count(self.query_options(COUNT_OPTIONS))
         return HttpResponse(str(number), content_type="text/plain;charset=utf-8")
 
     def answer(

@@ -26,6 +26,8 @@ class OperationMembers:
     @property
     def error(self) -> dict[str, Any] | None:
         """The publicError with the members that were given, None when there is none."""
+        if self.status != OperationStatus.FAILED:  # operation_error_only_when_failed
+            return None
         members = {
             member: value
             for member, column in ERROR_COLUMNS.items()

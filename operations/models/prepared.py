@@ -40,6 +40,11 @@ class PreparedQuery:
 
     def first(self, **values: Any) -> list[Any] | None:
         """The first row with these values in the Slots, as ``values_list`` would give it."""
+        rows = self.rows(1, **values)
+        return rows[0] if rows else None
+
+    def rows(self, limit: int, **values: Any) -> list[list[Any]]:
+        """The same of so many rows at the most."""
         own = self._own
         if not hasattr(own, "sql"):
             self._compile()
@@ -47,9 +52,9 @@ class PreparedQuery:
         given = {name: slot.prepare(values[name], database) for name, slot in own.slots.items()}
         params = [given[each.name] if isinstance(each, Slot) else each for each in own.params]
         with database.cursor() as cursor:
-            cursor.execute(own.sql, params)
-            row = cursor.fetchone()
-        return row and next(own.compiler.apply_converters([row], own.converters))
+            cursor.execute(f"{own.sql} LIMIT {limit:d}", params)
+            found = cursor.fetchall()
+        return list(own.compiler.apply_converters(found, own.converters)) if found else found
 
     def _compile(self) -> None:
         own = self._own
