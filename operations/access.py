@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField, Value
 from django.http import HttpRequest
 
 from operations.errors import ItemNotFound, MissingRole, NotOwner
@@ -173,7 +173,8 @@ assert CONNECTION_COLUMNS[:2] == PARENT_COLUMNS
 
 def _parents(caller: Caller) -> QuerySet[Any, Any]:
     """Visible connections with a Slot for their id, each with whether the caller manages it."""
-    visible = visible_connections(caller).annotate(managed=_managed_by(caller)).order_by()
+    managed = _managed_by(caller) if sees_all(caller) else Value(True)  # then it sees no others
+    visible = visible_connections(caller).annotate(managed=managed).order_by()
     found = visible.filter(lookup_id=Slot("connection", CharField()))
     return found.values_list(*PARENT_COLUMNS, "managed")
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from operations.access import Caller
+from typing import Any, NamedTuple
 
 #: How long a token is believed without another look, in seconds.
 SECONDS = 5.0
@@ -21,7 +18,7 @@ LARGEST = 10_000
 
 
 class _Verified(NamedTuple):
-    caller: Caller
+    caller: Any
     at: float
     expires: float
 
@@ -30,15 +27,15 @@ class _Verified(NamedTuple):
 _verified: dict[bytes, _Verified] = {}
 
 
-def find(token: str) -> Caller | None:
-    """The caller that this token was verified to show, if that is still to be believed."""
+def find(token: str) -> Any:
+    """The caller that this token was verified to show, None if that is not to be believed now."""
     found = _verified.get(_digest(token))
     if found is None or time.time() >= found.expires:
         return None
     return found.caller if 0 <= time.monotonic() - found.at < SECONDS else None
 
 
-def keep(token: str, caller: Caller, expires: float) -> None:
+def keep(token: str, caller: Any, expires: float) -> None:
     """Believe this token for a while. ``expires`` is its own end, in seconds since 1970."""
     if len(_verified) >= LARGEST:
         for digest in list(islice(_verified, LARGEST // 10)):

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from operations.masking import mask
 
@@ -37,7 +38,7 @@ FACTS = (
 FORMATS = ("line", "json")
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 #: Those that we make ourselves hold no secret of anybody's.
-OURS = frozenset(("request_id", "route", "application"))
+OURS = frozenset(("request_id", "route"))
 #: No fact is longer: some of them are what a caller wrote.
 LONGEST = 200
 
@@ -141,7 +142,8 @@ class JsonFormatter(Formatter):
 def _told(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return value
-    return str(value) if name in OURS else mask(str(value))[:LONGEST]
+    ours = name in OURS or isinstance(value, UUID)
+    return str(value) if ours else mask(str(value))[:LONGEST]
 
 
 def _quoted(value: Any) -> str:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Value
+from django.db.models import DateTimeField, Exists, OuterRef, Subquery, Value
 from django.utils import timezone
 
 from operations import bearer, caller_cache, foreign_tokens
@@ -238,18 +238,21 @@ def _is_our_issuer(claim: str) -> bool:
 
 
 def _application_of(claims: dict[str, Any]) -> Application | None:
-    """The application behind claims of ours, as it is now. Its secret must still be usable."""
+    """The application behind claims of ours, as it is now. Its secret must still be usable, and the
+    claims end with it."""
     usable: Value | Exists = Value(True)
+    ends: Value | Subquery = Value(None, output_field=DateTimeField())
     if "secret_id" in claims:
-        usable = Exists(
-            ApplicationSecret.objects.usable(timezone.now()).filter(
-                application=OuterRef("pk"), key_id=_guid(claims["secret_id"])
-            )
+        secret = ApplicationSecret.objects.usable(timezone.now()).filter(
+            application=OuterRef("pk"), key_id=_guid(claims["secret_id"])
         )
+        usable, ends = Exists(secret), Subquery(secret.values("expires_at"))
     applications = Application.objects.filter(app_id=_guid(claims["azp"]))
-    application = applications.annotate(secret_usable=usable).first()
+    application = applications.annotate(secret_usable=usable, secret_ends=ends).first()
     if application and application.enabled and not application.secret_usable:
         raise InvalidAuthenticationToken(f"{bearer.FAILURE} Secret revoked.", Lack.SECRET)
+    if application and application.secret_ends:
+        claims["exp"] = min(claims["exp"], application.secret_ends.timestamp())
     return application
 
 

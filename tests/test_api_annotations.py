@@ -154,8 +154,8 @@ def test_a_list_has_the_times_of_each_but_no_histories(
     def rows():
         return graph.get(f"{HERE}/operations", **ALL).json()["value"]
 
-    rows()  # keys and tenant are cached now
-    with django_assert_num_queries(4):
+    rows()  # who is asking is known then
+    with django_assert_num_queries(2):
         found = [annotations(row) for row in rows()]
     assert len(found) == 5
     assert found[0]["retryOf"] == failed.graph_id

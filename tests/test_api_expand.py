@@ -358,7 +358,7 @@ def test_the_number_of_queries_is_that_of_one_connection(
         request_registration(connection)
     path = f"{LIST}?$expand={quote(expand, safe='$')}"
     graph.get(path)
-    with django_assert_num_queries(4 + queries):  # tenant id, application, page, authorized apps
+    with django_assert_num_queries(2 + queries):  # page, authorized apps
         assert len(graph.get(path).json()["value"]) == number
 
 

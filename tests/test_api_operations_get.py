@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from operations.models import ConnectionOperation
+from operations.models import Application, ConnectionOperation
 from tests.factories import (
     fail_registration,
     make_application,
@@ -14,7 +14,7 @@ from tests.factories import (
     request_registration,
     work_off,
 )
-from tests.graph import OWNED, GraphClient, assert_refused, untagged
+from tests.graph import OWNED, READ_ALL, GraphClient, assert_refused, untagged
 
 SEED_ID = "3ed1595a-4bae-43c2-acda-ef973e581323"
 HERE = "/v1.0/connections/contosohr/operations"
@@ -234,8 +234,18 @@ def test_missing_connection(graph, connection, connection_id):
     assert error["innerError"]["source"] == "Connection"
 
 
-def test_reading_takes_the_token_and_two_rows(graph, connection, django_assert_num_queries):
-    report(connection, graph_id="o")
-    graph.get(f"{HERE}/o")  # fills the caches of keys
-    with django_assert_num_queries(4):  # tenant id, application, connection, operation
-        graph.get(f"{HERE}/o")
+def test_one_who_polls_costs_one_query_whatever_the_role(connection, django_assert_num_queries):
+    report(connection, graph_id="o", status="failed", error={"code": "Quota"})
+    owner = GraphClient(Application.objects.get(app_id=connection.owner_app_id))
+    for graph in (owner, GraphClient(make_application(READ_ALL)), authorized(connection)):
+        tag = graph.get(f"{HERE}/o")["ETag"]
+        with django_assert_num_queries(1):
+            assert graph.get(f"{HERE}/o").json()["error"]["code"] == "Quota"
+        with django_assert_num_queries(1):
+            assert graph.get(f"{HERE}/o", **{"If-None-Match": tag}).status_code == 304
+
+
+def authorized(connection) -> GraphClient:
+    application = make_application(OWNED)
+    connection.authorized_apps.create(app_id=application.app_id)
+    return GraphClient(application)

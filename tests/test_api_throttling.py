@@ -157,17 +157,16 @@ def test_a_method_that_a_batch_has_not_counts(graph):
 def test_off_it_costs_no_query(graph, settings, django_assert_num_queries):
     settings.THROTTLE_LIMIT = 0
     graph.get(CONNECTIONS)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         graph.get(CONNECTIONS)
 
 
 def test_on_it_costs_one_statement_let_through_or_not(graph, django_assert_num_queries):
     graph.get(CONNECTIONS)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2):
         assert graph.get(CONNECTIONS).status_code == 200
     graph.get(CONNECTIONS)
-    # the token's two, and the one that counts
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(1):
         assert graph.get(CONNECTIONS).status_code == 429
 
 

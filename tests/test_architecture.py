@@ -36,6 +36,7 @@ PURE = {
     "readiness",
     "masking",
     "logs",
+    "caller_cache",
     "metrics",
     "metrics_folder",
 }
@@ -89,6 +90,7 @@ ARROWS = {
     "bearer": {"errors"},
     "causes": {"errors"},
     "foreign_tokens": {"errors", "bearer"},
+    "caller_cache": set(),
     "tokens": PURE | {"models", "access", "bearer", "foreign_tokens"},
     "health_checks": {"models", "causes", "checks"},
     "demo": DOMAIN,

@@ -32,7 +32,8 @@ def schema(**methods: str) -> Any:
     return SchemaViewSet.as_view({**methods})
 
 
-graph = [
+graph = [  # what is asked most comes first
+    path("connections/<key:connection_id>/operations/$count", operations(get="count")),
     path(
         "connections/<key:connection_id>/operations/<key:operation_id>",
         operations(get="retrieve", patch="partial_update", delete="destroy"),
@@ -48,7 +49,6 @@ graph = [
         schema(get="retrieve", patch="register", post="register"),
     ),
     path("connections/<key:connection_id>/operations", operations(get="list", post="create")),
-    path("connections/<key:connection_id>/operations/$count", operations(get="count")),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
 external = ExternalViewSet.as_view({"get": "retrieve"})

@@ -16,6 +16,7 @@ from django.db.models import Exists, ExpressionWrapper, OuterRef, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from operations import caller_cache
 from operations.errors import ItemNotFound
 from operations.models.change import Action, Actor, Change
 
@@ -175,6 +176,7 @@ class Application(models.Model):
                     before={member: before[member] for member in changed},
                     after={member: after[member] for member in changed},
                 )
+                _look_again()
             self.refresh_from_db()
         return bool(changed)
 
@@ -254,6 +256,7 @@ class ApplicationSecret(models.Model):
             revoked = bool(live.update(revoked_at=now))
             if revoked:
                 self.revoked_at = now
+                _look_again()
                 Change.record(
                     actor,
                     Action.SECRET_REVOKED,
@@ -261,6 +264,12 @@ class ApplicationSecret(models.Model):
                     before={"prefix": self.prefix},
                 )
         return revoked
+
+
+def _look_again() -> None:
+    """What this process has changed counts in it at once; in the others, when they look again."""
+    caller_cache.forget()
+    transaction.on_commit(caller_cache.forget)  # somebody may have looked meanwhile
 
 
 def secret_digest(text: str) -> str:
