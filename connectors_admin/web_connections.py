@@ -15,8 +15,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
+from io import BytesIO
 from tempfile import SpooledTemporaryFile
-from typing import Any
+from typing import IO, Any
 
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.http.errors import (
@@ -72,6 +73,10 @@ class Gathered(Unreader):
     def __init__(self, head: bytes):
         super().__init__()
         self.buf.write(head)
+        self.body: IO[bytes] = BytesIO()
+
+    def expect_body(self) -> None:
+        """One comes that may be larger than what is kept in memory."""
         self.body = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 closed with the request
 
     def chunk(self, size_hint: int | None = None) -> bytes:
@@ -192,9 +197,12 @@ class Connection:
         self.chunks = None
         self.request = request = Request(self.cfg, self.source, self.client, self.requests)
         if isinstance(request.body.reader, ChunkedReader):
+            self.source.expect_body()
             self.chunks = Chunks(self.source.body, self.cfg.limit_request_field_size)
         elif request.body.reader.length > self.limits.body:
             raise RequestTooLarge(self.limits.body)
+        elif request.body.reader.length:
+            self.source.expect_body()
         if request._expected_100_continue:
             request._expected_100_continue = False  # gunicorn would say it when all is there
             self.socket.send(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -221,7 +229,8 @@ class Connection:
             length = self.request.body.reader.length
             taken = min(length - self.size, len(self.received))
             is_whole = self.size + taken == length
-            self.source.body.write(self.received[:taken])
+            if taken:
+                self.source.body.write(self.received[:taken])
         del self.received[:taken]
         self.size += taken
         if self.size > self.limits.body:

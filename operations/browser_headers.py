@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
@@ -36,10 +37,16 @@ class BrowserHeadersMiddleware:
         return set_browser_headers(self.get_response(request))
 
 
+#: A 304 has no body to show, and the browser has the headers of the answer that it kept: only what
+#: says how that may be kept stands in both (RFC 9110, 15.4.5).
+OF_304 = {"Cache-Control": HEADERS["Cache-Control"]}
+
+
 def set_browser_headers(response: HttpResponse) -> HttpResponse:
     """Add those of HEADERS that the answer does not have."""
     own = {name.lower() for name in response.headers}
-    for name, value in HEADERS.items():
+    wanted = OF_304 if response.status_code == HTTPStatus.NOT_MODIFIED else HEADERS
+    for name, value in wanted.items():
         if name.lower() not in own:
             response.headers[name] = value
     return response

@@ -24,6 +24,8 @@ CLIENT_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 STATIC, NOWHERE = "static", "none"
 #: Some proxies write ``192.0.2.1:4711`` or ``[2001:db8::1]:4711``.
 WITHOUT_PORT = re.compile(r"^(?:\[([^\]]*)\]|([0-9.]+))(?::\d+)?$")
+#: Their answers have no length either (RFC 9110, 8.6).
+WITHOUT_BODY = (204, 304)
 ROUTE_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 access_log = logging.getLogger("operations.access")
@@ -155,7 +157,8 @@ class LengthMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if not response.streaming and not response.has_header("Content-Length"):
+        has_body = response.status_code not in WITHOUT_BODY and not response.streaming
+        if has_body and not response.has_header("Content-Length"):
             response["Content-Length"] = str(len(response.content))
         if request.method == "HEAD":
             if response.streaming:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.viewsets import ViewSet
@@ -44,16 +45,13 @@ COLLECTION_OPTIONS = (
     "$skiptoken",
 )
 COUNT_OPTIONS = ("$filter",)
-RENDERER = JSONRenderer()
+RENDERER, ANYTHING = JSONRenderer(), DefaultContentNegotiation()
 
 
 class GraphViewSet(ViewSet):
     """Checks the token, the rate, that the method exists, the role; the rest is the resource's."""
 
     authentication_classes = [BearerAuthentication]
-    permission_classes = []
-    throttle_classes = []
-    parser_classes = []  # bodies are read by ``api.body``, whatever they are called
     http_method_names = ["get", "post", "put", "patch", "delete", "head"]
     metadata_class = None
     entity_type = EntityType()
@@ -66,20 +64,25 @@ class GraphViewSet(ViewSet):
         self.root = Root(base_url(request), kwargs.pop("version"), kwargs.pop("external"))
         return super().dispatch(request, *args, **kwargs)
 
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Any Accept and any Content-Type will do: clients mislabel their JSON, and Graph reads it.
+
+        So there is no renderer or parser to choose; bodies are read by ``api.body``.
+        """
+        self.action = self.action_map.get(str(request.method).lower())  # type: ignore[assignment]
+        wrapped = Request(request, authenticators=self.get_authenticators(), negotiator=ANYTHING)
+        wrapped.accepted_renderer = RENDERER
+        return wrapped
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        self.perform_authentication(request)
         if self.counts:
             self.count_request()
-        # an OPTIONS has an action of its own in DRF, whether it is served or not
-        if self.action is None or str(request.method).lower() not in self.http_method_names:
+        if self.action is None:
             raise MethodNotAllowed
         if self.needs_role:
             accepted = access.READ_ROLES if self.reads else access.WRITE_ROLES
             access.require_role(self.caller, accepted)
-
-    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
-        """Any Accept will do: clients mislabel their JSON, and Graph reads it."""
-        return RENDERER, RENDERER.media_type
 
     def count_request(self) -> None:
         """Raises TooManyRequests. What a batch holds is counted once, wherever it ends."""
