@@ -213,7 +213,9 @@ def weight() -> str:
             assert "completed" in page.lower()
     rows = [(path, f"{size / 1000:.1f}", "", "") for path, size in sizes.items()]
     total = Spread.of([sum(sizes.values()) / 1000])
-    rows.append(("the page of operations, all of it", f"{total.middle:.1f}", *at_most(total, 60)))
+    rows.append(
+        ("the page of operations, all of it", f"{total.middle:.1f}", *at_most(total, MOST_WEIGHT))
+    )
     return table(("Loaded", "kB, compressed", "target", "met"), rows)
 
 
