@@ -10,9 +10,15 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 django.setup()
 
-from benchmarks import hot  # noqa: E402
+from benchmarks import hot, resources, sizes, worker, writes  # noqa: E402
 
-ALL = {"hot": hot.run}
+ALL = {
+    "hot": hot.run,
+    "writes": writes.run,
+    "worker": worker.run,
+    "resources": resources.run,
+    "sizes": sizes.run,
+}
 
 
 def main(names: list[str]) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
@@ -22,6 +23,7 @@ class Target:
     url: str
     headers: Mapping[str, str] | None = None
     status: int = 200
+    script: str = ""  # Lua, for what is not the same GET again and again
 
 
 def requests_per_second(target: Target, seconds: float = SECONDS) -> float:
@@ -29,12 +31,16 @@ def requests_per_second(target: Target, seconds: float = SECONDS) -> float:
     wrk = shutil.which("wrk")
     assert wrk, "wrk is missing. On Debian and Ubuntu: apt install wrk"
     headers = [f"-H{name}: {value}" for name, value in (target.headers or {}).items()]
-    done = subprocess.run(
-        [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", *headers, target.url],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(target.script)
+        script.flush()
+        done = subprocess.run(
+            [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name]
+            + [*headers, target.url],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     assert "Non-2xx" not in done.stdout and "Socket errors" not in done.stdout, done.stdout
     found = re.search(r"Requests/sec: +([\d.]+)", done.stdout)
     assert found, done.stdout
@@ -90,6 +96,25 @@ def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
     rule = f"| {' | '.join('-' * width for width in widths)} |"
     return "\n".join([line(head), rule, *map(line, rows)])
+
+
+def judged(title: str, unit: str, figures: Figures, baseline: str, least: float) -> str:
+    """Each beside the baseline, which the first one is to reach the ``least`` part of."""
+    rows = []
+    for name in figures.rounds:
+        ratio = figures.ratio(name, baseline)
+        target = ("", "") if rows else at_least(ratio, least)
+        rows.append((name, str(figures.of(name)), str(ratio), *target))
+    return table((title, unit, f"of the {baseline}", "target", "met"), rows)
+
+
+def at_least(figure: Spread, least: float) -> tuple[str, str]:
+    """The cells of a target, and of whether it is met."""
+    return f">= {_short(least)}", "yes" if figure.middle >= least else "NO"
+
+
+def at_most(figure: Spread, most: float) -> tuple[str, str]:
+    return f"<= {_short(most)}", "yes" if figure.middle <= most else "NO"
 
 
 def _short(number: float) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from tests.processes import HOME, free_port, wait_for
 
@@ -59,3 +61,20 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def execute(environment: dict[str, str], *statements: str) -> None:
+    """Have an installation's database do this, each in a transaction of its own."""
+    if "DATABASE_URL" in environment:
+        import psycopg
+
+        with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as database:
+            for statement in statements:
+                database.execute(statement)
+        return
+    file = f"{environment['DATA_DIR']}/connectors.sqlite3"
+    with closing(sqlite3.connect(file, timeout=60, isolation_level=None)) as database:
+        # what Django gives each of its connections; constraints use it
+        database.create_function("REGEXP", 2, lambda form, text: bool(re.search(form, text)))
+        for statement in statements:
+            database.execute(statement)

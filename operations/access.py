@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, UUIDField, Value
+from django.db.models import Exists, OuterRef, Q, QuerySet, Value
 from django.http import HttpRequest
 
 from operations.errors import ItemNotFound, MissingRole, NotOwner
@@ -30,7 +30,7 @@ from operations.models import (
 from operations.models.connection import CONNECTION_ID, ExternalConnectionQuerySet
 from operations.models.operation_id import OPERATION_ID
 from operations.models.operation_row import COLUMNS
-from operations.models.prepared import PreparedQuery, Slot
+from operations.models.prepared import Prepared, parameter
 
 OWNED = "ExternalConnection.ReadWrite.OwnedBy"
 READ_ALL = "ExternalConnection.Read.All"
@@ -172,10 +172,10 @@ assert CONNECTION_COLUMNS[:2] == PARENT_COLUMNS
 
 
 def _parents(caller: Caller) -> QuerySet[Any, Any]:
-    """Visible connections with a Slot for their id, each with whether the caller manages it."""
+    """Visible connections, with a Parameter for the id, and whether the caller manages it."""
     managed = _managed_by(caller) if sees_all(caller) else Value(True)  # then it sees no others
     visible = visible_connections(caller).annotate(managed=managed).order_by()
-    found = visible.filter(lookup_id=Slot("connection", CharField()))
+    found = visible.filter(lookup_id=parameter(ExternalConnection, "connection=lookup_id"))
     return found.values_list(*PARENT_COLUMNS, "managed")
 
 
@@ -184,18 +184,21 @@ def _connections(caller: Caller) -> QuerySet[Any, Any]:
 
 
 def _operations(caller: Caller) -> QuerySet[Any, Any]:
-    """The same with a Slot for the id of one of its operations: that, then its connection."""
-    found = _parents(caller).filter(operations__graph_id=Slot("operation", CharField()))
+    """The same with a Parameter for the id of one of its operations: that, then its connection."""
+    found = _parents(caller).filter(
+        operations__graph_id=parameter(ConnectionOperation, "operation=graph_id")
+    )
     columns = [f"operations__{name}" for name in COLUMNS]
     return found.values_list(*columns, *PARENT_COLUMNS, "managed")
 
 
 def _find(caller: Caller, make: Callable[[Caller], QuerySet], **ids: str) -> list[Any] | None:
-    return _prepared(make, sees_all(caller)).first(application=caller.app_id, **ids)
+    found = _prepared(make, sees_all(caller)).tuples(1, application=caller.app_id, **ids)
+    return found[0] if found else None
 
 
 @cache
-def _prepared(make: Callable[[Caller], QuerySet], everything: bool) -> PreparedQuery:
-    app_id: Any = Slot("application", UUIDField())
+def _prepared(make: Callable[[Caller], QuerySet], everything: bool) -> Prepared[Any]:
+    app_id: Any = parameter(ExternalConnection, "application=owner_app_id")
     anybody = Caller(app_id, "", frozenset((READ_ALL if everything else OWNED,)))
-    return PreparedQuery(partial(make, anybody))
+    return Prepared(partial(make, anybody))

@@ -21,7 +21,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Value
-from django.db.models.functions import Coalesce, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from operations.errors import (
@@ -44,9 +44,20 @@ from operations.models import (
 )
 from operations.models.claim import Claim
 from operations.models.moves import outcome_columns
-from operations.models.operation_queryset import delay_after, expectation
+from operations.models.operation_queryset import delay_after, expectation, longest_delay
 from operations.models.outcome_count import count_outcome
+from operations.models.prepared import insert
 from operations.models.races import once_more
+from operations.models.steps import (
+    ALIVE_ABOVE,
+    BECAME_READY,
+    ENDED,
+    LATEST_VERSION,
+    MINE,
+    TAKEN,
+    lock,
+    next_claimable,
+)
 from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
 
@@ -230,12 +241,7 @@ def claim(worker: str) -> Claim | None:
     """
     while True:
         with transaction.atomic():
-            operation = _lock(
-                ConnectionOperation.objects.claimable(Now())
-                .select_related("connection")
-                .annotate(database_now=Now())
-                .order_by("run_after", "id")
-            ).first()
+            operation = next_claimable(longest_delay(), settings.OPERATION_LEASE).first()
             if operation is None:
                 return None
             used_up = operation.attempt >= settings.OPERATION_ATTEMPTS
@@ -263,10 +269,8 @@ def finish(held: Claim) -> bool:
     with transaction.atomic():
         # First the connection, then the operation: a deletion locks in this order too, and the
         # schema that is inserted below must find its connection alive.
-        alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
-        connection = alive.filter(operations__pk=held.operation_key).first()
-        mine = ConnectionOperation.objects.select_for_update().filter(held.fence())
-        operation = mine.first() if connection else None
+        connection = ALIVE_ABOVE.first(operation=held.operation_key)
+        operation = MINE.first(**held.fenced) if connection else None
         if connection is None or operation is None:
             return False
         operation.connection = connection
@@ -322,15 +326,15 @@ def _batches_of(
 def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
     attempt = operation.attempt + 1
     taken_over = bool(operation.worker)
-    unchanged = ConnectionOperation.objects.filter(
-        pk=operation.pk, attempt=operation.attempt, status=OperationStatus.INPROGRESS
-    )
-    if not unchanged.update(
+    now: datetime = operation.database_now  # type: ignore[attr-defined]
+    if not TAKEN.update(
+        key=operation.pk,
+        before=operation.attempt,
         worker=worker,
         attempt=attempt,
-        lease_until=_in(settings.OPERATION_LEASE),
-        started_at=Coalesce("started_at", Now()),
-        changed_at=Now(),
+        lease_until=now + timedelta(seconds=settings.OPERATION_LEASE),
+        started_at=operation.started_at or now,
+        changed_at=now,
     ):
         return None
     Change.record(
@@ -340,7 +344,6 @@ def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
         before={"worker": operation.worker} if taken_over else None,
         after={"worker": worker, "attempt": attempt},
     )
-    now: datetime = operation.database_now  # type: ignore[attr-defined]
     taken = (now - (operation.started_at or now)).total_seconds()
     # less than nothing if the clock has been set back since it started
     wait = max(0.0, settings.OPERATION_DURATION - max(0.0, taken))
@@ -360,6 +363,7 @@ def _give_up(held: Claim, actor: Actor, **unless_changed: Any) -> None:
     }
     with transaction.atomic():
         found = ConnectionOperation.objects.filter(held.fence(), **unless_changed)
+        found = found.annotate(database_now=Now())
         operation = found.select_related("connection").first()
         if operation is None:
             return
@@ -376,10 +380,12 @@ def _end(
     actor: Actor,
 ) -> bool:
     before = operation.snapshot()
-    mine = ConnectionOperation.objects.filter(held.fence())
-    if not mine.update(changed_at=Now(), **outcome_columns(status, error, Now())):
+    now: datetime = operation.database_now  # type: ignore[attr-defined]
+    columns = outcome_columns(status, error, now) | {"changed_at": now}
+    if not ENDED.update(**held.fenced, **columns):
         return False
-    operation.refresh_from_db()
+    for column, value in columns.items():
+        setattr(operation, column, value)
     count_outcome(operation)
     failed = status == OperationStatus.FAILED
     Change.record(
@@ -394,17 +400,17 @@ def _end(
 
 def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
     connection = operation.connection
-    latest = connection.schema_in_force
+    latest = LATEST_VERSION.tuples(connection=connection.pk)
     payload: dict[str, Any] = operation.payload or {}
-    schema = Schema.objects.create(
+    schema = Schema(
         connection=connection,
-        version=latest.version + 1 if latest else 1,
+        version=latest[0][0] + 1 if latest else 1,
         base_type=payload["baseType"],
         properties=payload["properties"],
         operation=operation,
     )
-    draft = ExternalConnection.objects.filter(pk=connection.pk, state=ConnectionState.DRAFT)
-    became_ready = draft.update(state=ConnectionState.READY, changed_at=Now())
+    insert(schema)
+    became_ready = BECAME_READY.update(key=connection.pk)
     Change.record(
         actor,
         Action.SCHEMA_IN_FORCE,
@@ -451,7 +457,7 @@ def purge_step(worker: str, key: int) -> bool:
     The row lock is the lease: it ends with the worker, and the next one goes on where it stopped.
     """
     with transaction.atomic():
-        connection = _lock(ExternalConnection.objects.deleting().filter(pk=key)).first()
+        connection = lock(ExternalConnection.objects.deleting().filter(pk=key)).first()
         if connection is None:
             return False
         batch = list(connection.operations.values_list("pk", flat=True)[:BATCH])
@@ -465,13 +471,3 @@ def purge_step(worker: str, key: int) -> bool:
 def _purge(connection: ExternalConnection, actor: Actor) -> None:
     Change.record(actor, Action.CONNECTION_PURGED, connection=connection)
     ExternalConnection.objects.filter(pk=connection.pk).delete()
-
-
-def _lock(rows: models.QuerySet) -> models.QuerySet:
-    """Lock what is read and pass over what others hold, where the database can lock rows.
-
-    SQLite cannot; its transactions take turns instead (BEGIN IMMEDIATE).
-    """
-    if transaction.get_connection().features.has_select_for_update_skip_locked:
-        return rows.select_for_update(skip_locked=True, of=("self",))
-    return rows

@@ -69,6 +69,7 @@ ARROWS = {
     "odata": {"errors"},
     "outage": set(),
     "browser_headers": set(),
+    "compression": set(),
     "preconditions": {"errors"},
     "schema_rules": {"errors"},
     "public_error": {"errors"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 STATUSES = ("unspecified", "inprogress", "completed", "failed", "unknownFutureValue")
-FAILED = 3
+INPROGRESS, COMPLETED, FAILED = 1, 2, 3
 
 
 def shape(row: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings
-from django.db.models import BigIntegerField, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -17,7 +17,7 @@ from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ConnectionOperation, OperationRow
-from operations.models.prepared import PreparedQuery, Slot
+from operations.models.prepared import Prepared, parameter
 from operations.odata.ordering import Mark
 
 NAVIGATION = "operations"
@@ -36,13 +36,13 @@ def whole_rows_of(connection_key: int) -> QuerySet[ConnectionOperation]:
 
 
 def _newest() -> QuerySet[Any, Any]:
-    after: Any = Slot("after", BigIntegerField())
-    rows = rows_of(Slot("connection", BigIntegerField()))
+    after: Any = parameter(ConnectionOperation, "after=id")
+    rows = rows_of(parameter(ConnectionOperation, "connection"))
     return in_order(rows, (), Mark((), after), newest_first=True)
 
 
 #: The list as most ask for it, and its next pages.
-NEWEST = PreparedQuery(_newest)
+NEWEST = Prepared[Any](_newest)
 
 
 def shown_rows(connection_key: int) -> Rows:
@@ -50,7 +50,9 @@ def shown_rows(connection_key: int) -> Rows:
         lambda: rows_of(connection_key),
         newest_first=True,
         read=OperationRow._make,
-        prepared=lambda after, number: NEWEST.rows(number, connection=connection_key, after=after),
+        prepared=lambda after, number: NEWEST.tuples(
+            number, connection=connection_key, after=after
+        ),
     )
 
 

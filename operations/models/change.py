@@ -12,6 +12,7 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 
 from operations.masking import mask
+from operations.models.prepared import insert
 
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
@@ -189,8 +190,9 @@ class Change(models.Model):
         """
         change = cls._about(actor, action, connection=connection, operation=operation)
         change.subject = subject[:200]
-        change.before, change.after, change.note = before, after, mask(note)
-        change.save(force_insert=True)
+        change.before, change.after = before, after
+        change.note = mask(note) if note else ""
+        insert(change)
         return change
 
     @classmethod

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Q
 
 from operations.models.change import Actor
 from operations.models.enums import OperationStatus
 from operations.models.operation import ConnectionOperation
+from operations.models.prepared import parameter
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,19 @@ class Claim:
         return Actor.worker(self.worker, self.request_id)
 
     def fence(self) -> Q:
-        return Q(
-            pk=self.operation_key,
-            worker=self.worker,
-            attempt=self.attempt,
-            status=OperationStatus.INPROGRESS,
-        )
+        return _fence(self.operation_key, self.worker, self.attempt)
+
+    @property
+    def fenced(self) -> dict[str, Any]:
+        """The values of FENCE."""
+        return {"key": self.operation_key, "held_by": self.worker, "attempt": self.attempt}
+
+
+def _fence(key: Any, worker: Any, attempt: Any) -> Q:
+    return Q(pk=key, worker=worker, attempt=attempt, status=OperationStatus.INPROGRESS)
+
+
+#: ``Claim.fence`` for a prepared statement.
+FENCE = _fence(
+    *(parameter(ConnectionOperation, name) for name in ("key=id", "held_by=worker", "attempt"))
+)

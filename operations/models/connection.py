@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MAX_NAME = 128
 MAX_CONNECTOR_ID = 128
 CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
+_HOLD = "SELECT deleting_since IS NULL FROM operations_externalconnection WHERE id = %s"
 RESERVED_IDS = frozenset(
     name.lower()
     for name in (
@@ -84,15 +85,23 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
         turn = models.Case(models.When(pk__gt=after, then=0), default=1)
         return waiting.order_by(turn, "pk").values_list("pk", flat=True).first()
 
-    def hold(self, key: int) -> None:
+    def hold(self, key: int, *, shared: bool = False) -> bool:
         """Lock a connection before anything below it, in the order in which a deletion locks.
+        Returns whether it is there and is not being deleted.
 
         Whoever ends an operation counts it below the connection; without this, one that locks the
-        operation first and a deletion would wait for each other. Nothing to do on SQLite, whose
-        transactions take turns.
+        operation first and a deletion would wait for each other. ``shared`` is for those who only
+        insert below it: they need not wait for each other, and the deletion waits for all. Nothing
+        is locked on SQLite, whose transactions take turns.
         """
-        if connections[self.db].features.has_select_for_update:
-            self.select_for_update(no_key=True).filter(pk=key).values_list("pk").first()
+        database = connections[self.db]
+        text = _HOLD
+        if database.features.has_select_for_update:
+            text += " FOR KEY SHARE" if shared else " FOR NO KEY UPDATE"
+        with database.cursor() as cursor:
+            cursor.execute(text, [key])
+            found = cursor.fetchone()
+        return bool(found and found[0])
 
     @once_more
     def register(

@@ -8,6 +8,7 @@ person makes are here.
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -45,6 +46,7 @@ from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.models.operation_row import OperationMembers
 from operations.models.outcome_count import count_outcome, recount_failure
 from operations.models.pace import overdue_at
+from operations.models.prepared import Prepared, parameter, parameters
 from operations.preconditions import ALWAYS, Precondition
 
 if TYPE_CHECKING:
@@ -280,14 +282,15 @@ class ConnectionOperation(OperationMembers, models.Model):
         """
         with transaction.atomic():
             ExternalConnection.objects.hold(self.connection_id)
-            current = type(self).objects.select_for_update().filter(pk=self.pk).first()
+            current = _LOCKED.first(key=self.pk)
             if current is None:
                 raise ItemNotFound("ConnectionOperation")
             only_if.check(current.etag)
             current.connection = self.connection
             changed = current._apply_move(actor, status, error, note)
-            # still under the lock: what is answered, and its tag, are what this call has made
-            self.refresh_from_db()
+        # what is answered, and its tag, are what this call has made or found under the lock
+        for field in self._meta.concrete_fields:
+            setattr(self, field.attname, getattr(current, field.attname))
         return changed
 
     def _apply_move(
@@ -309,19 +312,16 @@ class ConnectionOperation(OperationMembers, models.Model):
         self._check_move(actor, old, new, given)
         before = self.snapshot()
         now = timezone.now()
-        columns = outcome_columns(new, given, now)
+        columns = {"changed_at": now}
         if new == old:  # a failure gets its error; it failed when it failed
-            columns = error_columns(given)
-        elif self.started_at is None:
-            columns["started_at"] = now
+            columns |= error_columns(given)
+            moved = _BARE_FAILURE
+        else:
+            columns |= outcome_columns(new, given, now) | {"started_at": self.started_at or now}
             if new == OperationStatus.INPROGRESS:
                 columns["overdue_at"] = overdue_at(now, self.usual_seconds)
-        unchanged = type(self).objects.filter(pk=self.pk, status=old)
-        if new == old:
-            unchanged = unchanged.filter(
-                **{f"{column}__isnull": True for column in ERROR_COLUMNS.values()}
-            )
-        if not unchanged.update(changed_at=now, **columns):
+            moved = _MOVED
+        if not moved.update(key=self.pk, old=old, **columns):
             raise InvalidStateTransition(
                 f"Operation '{self.graph_id}' was changed by somebody else just now.",
                 target="status",
@@ -374,12 +374,8 @@ class ConnectionOperation(OperationMembers, models.Model):
 
     def supersede_failures(self, actor: Actor) -> None:
         """Earlier open failures of the same kind need nobody any more: this one succeeded."""
-        failures = list(
-            type(self)
-            .objects.open_failures()
-            .filter(connection_id=self.connection_id, kind=self.kind, pk__lt=self.pk)
-        )
-        for failure in failures:
+        earlier = {"connection": self.connection_id, "kind": self.kind, "key": self.pk}
+        for failure in _FAILURES_BEFORE.rows(**earlier):
             failure.connection = self.connection
             updated = type(self).objects.filter(pk=failure.pk, triage=Triage.OPEN)
             if updated.update(triage=Triage.SUPERSEDED, changed_at=timezone.now()):
@@ -436,3 +432,34 @@ class ConnectionOperation(OperationMembers, models.Model):
                 actor, Action.OPERATION_DELETED, operation=current, before=current.snapshot()
             )
             current.delete()
+
+
+def _as_it_was(**more: Any) -> models.QuerySet[ConnectionOperation]:
+    key, old = (parameter(ConnectionOperation, name) for name in ("key=id", "old=status"))
+    return ConnectionOperation.objects.filter(pk=key, status=old, **more)
+
+
+def _failures_before() -> models.QuerySet[ConnectionOperation]:
+    key, kind = (parameter(ConnectionOperation, name) for name in ("key=id", "kind"))
+    connection = parameter(ConnectionOperation, "connection")
+    failures = ConnectionOperation.objects.open_failures()
+    return failures.filter(connection_id=connection, kind=kind, pk__lt=key)
+
+
+_LOCKED = Prepared(
+    lambda: ConnectionOperation.objects.select_for_update().filter(
+        pk=parameter(ConnectionOperation, "key=id")
+    )
+)
+_MOVED = Prepared(
+    _as_it_was,
+    parameters(
+        ConnectionOperation,
+        [*outcome_columns(OperationStatus.COMPLETED, None, None), "started_at", "changed_at"],
+    ),
+)
+_BARE_FAILURE = Prepared(
+    partial(_as_it_was, **{f"{column}__isnull": True for column in ERROR_COLUMNS.values()}),
+    parameters(ConnectionOperation, [*error_columns(None), "changed_at"]),
+)
+_FAILURES_BEFORE = Prepared(_failures_before)

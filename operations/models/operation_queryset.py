@@ -25,6 +25,7 @@ from operations.models.moves import (
 from operations.models.operation_id import new_operation_id, operation_id_fault
 from operations.models.outcome_count import count_outcome
 from operations.models.pace import overdue_at, usual_seconds
+from operations.models.prepared import insert
 from operations.models.races import once_more
 
 if TYPE_CHECKING:
@@ -124,10 +125,10 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
             with transaction.atomic():
                 # not left to the foreign key: that is looked at when the transaction ends, and
                 # this may be a part of a longer one
-                alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
-                if alive.filter(pk=connection.pk).values_list("pk").first() is None:
+                shared = status not in TERMINAL  # an end is also counted
+                if not ExternalConnection.objects.hold(connection.pk, shared=shared):
                     raise ItemNotFound("Connection")
-                operation = self.create(
+                operation = self.model(
                     connection=connection,
                     graph_id=graph_id,
                     kind=Kind.REPORTED,
@@ -138,6 +139,7 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
                     **outcome_columns(status, error, now)
                     | expectation(connection, Kind.REPORTED, status, now),
                 )
+                insert(operation)
                 Change.record(
                     actor,
                     Action.OPERATION_REPORTED,

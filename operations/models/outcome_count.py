@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from django.db import models, transaction
+from django.db import connections, models, transaction
 from django.db.models import F
 
 from operations import metrics
@@ -22,20 +22,22 @@ if TYPE_CHECKING:
 
 #: In the place of a fingerprint: completed.
 COMPLETED = ""
+#: Of two who count at once for the first time, one makes the row and the other finds it.
+_ADD = """
+    INSERT INTO operations_outcomecount AS stored (connection_id, day, fingerprint, count)
+    VALUES (%s, %s, %s, %s)
+    ON CONFLICT (connection_id, day, fingerprint)
+    DO UPDATE SET count = stored.count + excluded.count
+"""
 
 
 class OutcomeCountQuerySet(models.QuerySet["OutcomeCount"]):
     def add(self, connection_key: int, at: datetime, fingerprint: str, number: int = 1) -> None:
         """Count ``number`` more (fewer, when negative). Call it in the transaction of the end."""
-        key = {
-            "connection_id": connection_key,
-            "day": at.astimezone(UTC).date(),
-            "fingerprint": fingerprint,
-        }
-        row = self.filter(**key)
-        if not row.update(count=F("count") + number) and number > 0:
-            OutcomeCount.objects.bulk_create([OutcomeCount(**key, count=0)], ignore_conflicts=True)
-            row.update(count=F("count") + number)
+        database = connections[self.db]
+        day = models.DateField().get_db_prep_value(at.astimezone(UTC).date(), database)
+        with database.cursor() as cursor:
+            cursor.execute(_ADD, [connection_key, day, fingerprint, number])
 
     def since(self, day: date) -> OutcomeCountQuerySet:
         """Counts of that day and later ones."""

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 
 from operations.errors import InvalidRequest
 from operations.models.connection import ExternalConnection
+from operations.models.prepared import Prepared, parameter
 from operations.public_error import parse_public_error
 
 
@@ -51,11 +52,17 @@ class OutcomeRule(models.Model):
         A rule for the connection comes before one for all. Call it in the transaction that ends
         the operation, so that a rule is used up exactly when a failure was written.
         """
-        rules = cls.objects.filter(
-            Q(connection=connection) | Q(connection=None), remaining__gt=0
-        ).order_by(F("connection").asc(nulls_last=True), "id")
-        for rule in rules:
+        for rule in _RULES_FOR.rows(connection=connection.pk):
             still_there = cls.objects.filter(pk=rule.pk, remaining__gt=0)
             if still_there.update(remaining=F("remaining") - 1):
                 return parse_public_error(rule.error)
         return None
+
+
+def _rules_for() -> models.QuerySet[OutcomeRule]:
+    of_connection = Q(connection_id=parameter(OutcomeRule, "connection"))
+    rules = OutcomeRule.objects.filter(of_connection | Q(connection=None), remaining__gt=0)
+    return rules.order_by(F("connection").asc(nulls_last=True), "id")
+
+
+_RULES_FOR = Prepared(_rules_for)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
 
 from operations.models.enums import OperationStatus
 from operations.models.moves import Kind
+from operations.models.prepared import Prepared, parameter
 
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
+    from operations.models.operation import ConnectionOperation
 
 #: Nothing is stuck before this, however quick it usually is (operator-experience 2).
 STUCK_AFTER = timedelta(minutes=30)
@@ -23,15 +27,27 @@ LEAST_SAMPLE = 3
 
 def usual_seconds(connection: ExternalConnection, kind: Kind) -> float | None:
     """The median duration in seconds of the connection's newest completions of this kind."""
-    completed = connection.operations.filter(
-        kind=kind, status=OperationStatus.COMPLETED, started_at__isnull=False
-    )
-    times = list(completed.order_by("-id").values_list("started_at", "finished_at")[:SAMPLE])
+    times = _newest_completions.tuples(connection=connection.pk, kind=kind)
     if len(times) < LEAST_SAMPLE:
         return None
     return median(
         (finished - started).total_seconds() for started, finished in times if started and finished
     )
+
+
+def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
+    from operations.models.operation import ConnectionOperation
+
+    completed = ConnectionOperation.objects.filter(
+        connection_id=parameter(ConnectionOperation, "connection"),
+        kind=parameter(ConnectionOperation, "kind"),
+        status=OperationStatus.COMPLETED,
+        started_at__isnull=False,
+    )
+    return completed.order_by("-id").values_list("started_at", "finished_at")[:SAMPLE]
+
+
+_newest_completions = Prepared(_of_connection)
 
 
 def overdue_at(begun: datetime, usual: float | None) -> datetime:

@@ -1,0 +1,130 @@
+"""How many statements a write is, whatever there is already; and who waits for whom."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.conf import settings
+from django.db import connection as database
+from django.db import transaction
+
+from operations import provisioning
+from operations.errors import ItemNotFound
+from operations.models import Change, ConnectionOperation, ExternalConnection, OperationStatus
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def connection():
+    """With enough in it that there is a usual duration, and a failure that is superseded."""
+    connection = factories.make_connection()
+    for _ in range(5):
+        factories.report(connection, status="completed")
+    return connection
+
+
+def test_a_report_is_six_statements(connection, django_assert_num_queries):
+    # savepoint, connection, usual duration, operation, change, release
+    with django_assert_num_queries(6):
+        factories.report(connection)
+
+
+def test_an_end_is_eight_statements(connection, django_assert_num_queries):
+    operation = factories.report(connection)
+    # savepoint, connection, operation, its update, count, change, failures before it, release
+    with django_assert_num_queries(8):
+        operation.move(factories.COMMAND, status=OperationStatus.COMPLETED)
+        assert operation.connection == connection  # is not asked for again
+
+
+def test_what_was_moved_is_as_the_row_is(connection):
+    operation = factories.report(connection, status="unspecified")
+    for values in (
+        {"status": OperationStatus.INPROGRESS},
+        {"status": OperationStatus.FAILED},
+        {"error": {"code": "A", "innerError": {"code": "B", "n": 1.5}}},
+        {"error": {"code": "A", "innerError": {"code": "B", "n": 1.5}}},
+    ):
+        operation.move(factories.COMMAND, **values)
+        row = ConnectionOperation.objects.get(pk=operation.pk)
+        for field in row._meta.concrete_fields:
+            assert getattr(operation, field.attname) == getattr(row, field.attname), field.attname
+        assert operation.etag == row.etag
+
+
+def test_a_move_of_what_others_moved_meanwhile_shows_their_state(connection):
+    operation = factories.report(connection)
+    mine = ConnectionOperation.objects.get(pk=operation.pk)
+    operation.move(factories.COMMAND, status=OperationStatus.COMPLETED)
+
+    assert not mine.move(factories.COMMAND, status=OperationStatus.COMPLETED)
+    assert mine.finished_at == operation.finished_at
+
+
+def in_a_thread(call):
+    """The call in a transaction of its own, and where its answer or error will be."""
+    answers = []
+
+    def run():
+        try:
+            answers.append(call())
+        except Exception as error:
+            answers.append(error)
+        finally:
+            database.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers
+
+
+if not settings.EMBEDDED_DATABASE:  # whose transactions take turns
+
+    @pytest.mark.django_db(transaction=True)
+    def test_reports_of_one_connection_do_not_wait_for_each_other():
+        connection = factories.make_connection()
+        with transaction.atomic():
+            factories.report(connection)
+            thread, answers = in_a_thread(lambda: factories.report(connection))
+            thread.join(20)
+            assert isinstance(answers[0], ConnectionOperation)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_an_end_waits_for_the_other_ends_of_its_connection():
+        connection = factories.make_connection()
+        with transaction.atomic():
+            factories.report(connection, status="completed")
+            thread, answers = in_a_thread(lambda: factories.report(connection, status="failed"))
+            thread.join(0.5)
+            assert not answers
+        thread.join(20)
+        assert isinstance(answers[0], ConnectionOperation)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_deletion_waits_for_a_report_and_takes_it_along():
+        connection = factories.make_connection()
+        with transaction.atomic():
+            factories.report(connection)
+            thread, answers = in_a_thread(
+                lambda: provisioning.request_deletion(connection, factories.COMMAND)
+            )
+            thread.join(0.5)
+            assert not answers
+        thread.join(20)
+        assert answers == [None]
+        assert not ConnectionOperation.objects.exists()
+        assert Change.objects.filter(operation_key__isnull=False).count() == 1
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_report_that_waited_for_a_deletion_finds_nothing():
+        connection = factories.make_connection()
+        with transaction.atomic():
+            ExternalConnection.objects.select_for_update().get(pk=connection.pk)
+            thread, answers = in_a_thread(lambda: factories.report(connection))
+            thread.join(0.5)
+            provisioning.request_deletion(connection, factories.COMMAND)
+        thread.join(20)
+        assert isinstance(answers[0], ItemNotFound)
