@@ -10,9 +10,9 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 django.setup()
 
-from benchmarks import hot  # noqa: E402
+from benchmarks import flat, hot  # noqa: E402
 
-ALL = {"hot": hot.run}
+ALL = {"hot": hot.run, "flat": flat.run}
 
 
 def main(names: list[str]) -> None:
