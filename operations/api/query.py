@@ -9,7 +9,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db.models import Model, QuerySet
 
-from operations.api.filtering import after, mark, narrowed, order_by
+from operations.api.filtering import in_order, mark, narrowed
 from operations.api.representation import Json, pick
 from operations.odata.options import QueryOptions
 from operations.odata.ordering import Mark, write_skip_token
@@ -45,11 +45,14 @@ def page(
     rows = narrowed(rows, options.filter)
     if options.count:
         result["@odata.count"] = rows.count()
-    if options.after is not None:
-        rows = rows.filter(after(options.order, options.after, newest_first=newest_first))
-    rows = rows.order_by(*order_by(options.order, newest_first=newest_first))
-    start = options.skip if options.after is None else 0
-    found: list[Model] = list(rows[start : start + size + 1])
+    found: list[Model] = in_order(
+        rows,
+        options.order,
+        options.after,
+        skip=options.skip if options.after is None else 0,
+        number=size + 1,
+        newest_first=newest_first,
+    )
     if len(found) > size:
         result["@odata.nextLink"] = next_link(
             address, options, mark(found[size - 1], options.order)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from operations.errors import (
@@ -44,6 +44,7 @@ from operations.models.operation_id import (
 from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.models.outcome_count import count_outcome, recount_failure
 from operations.models.pace import overdue_at
+from operations.models.texts import SORTED, Beginning, ByCodePoint, CodePointField
 from operations.preconditions import ALWAYS, Precondition, weak_tag
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ConnectionOperation(models.Model):
     connection = models.ForeignKey(
         ExternalConnection, on_delete=models.CASCADE, related_name="operations", db_index=False
     )
-    graph_id = models.CharField(
+    graph_id = CodePointField(
         "id", max_length=128, default=new_operation_id, validators=[validate_operation_id]
     )
     kind = models.CharField(max_length=24, choices=Kind, default=Kind.REPORTED)
@@ -204,17 +205,27 @@ class ConnectionOperation(models.Model):
                 name="operation_overdue",
                 condition=Q(status=OperationStatus.INPROGRESS),
             ),
-            # whether a connection is at work
+            # the API's list of one status, or sorted by it; whether a connection is at work; the
+            # newest completions of a connection, whose median is the usual duration
             models.Index(
-                fields=["connection"],
-                name="operation_in_progress",
-                condition=Q(status=OperationStatus.INPROGRESS),
+                fields=["connection", "status", "id"], name="operation_by_conn_and_status"
             ),
-            # the newest completions of a connection, whose median is the usual duration
+            # the same of our worker's, which are rare among those that are reported
             models.Index(
-                fields=["connection", "kind", "id"],
-                name="operation_completions",
-                condition=Q(status=OperationStatus.COMPLETED),
+                fields=["connection", "status", "id"],
+                name="operation_registrations",
+                condition=Q(kind=Kind.SCHEMA_REGISTRATION),
+            ),
+            # the API's lists that are sorted by a part of the error
+            *(
+                models.Index(
+                    "connection",
+                    ByCodePoint(Beginning(column, SORTED)),
+                    F("id").desc(),
+                    name=f"operation_by_{column}",
+                    condition=Q(**{f"{column}__isnull": False}),
+                )
+                for column in ("error_code", "error_message", "error_target")
             ),
             # the failures of one error
             models.Index(
