@@ -10,7 +10,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 
 #: What PostgreSQL would rather do with few rows.
-_ONLY_FOR_FEW = ("seqscan", "sort", "bitmapscan")
+_ONLY_FOR_FEW = ("seqscan", "sort")
 
 
 def plans(ask: Callable[[], Any], about: str = "connectionoperation") -> list[str]:

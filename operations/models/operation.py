@@ -22,6 +22,7 @@ from operations.errors import (
 from operations.masking import mask, mask_json
 from operations.models.change import Action, Actor, Change, Channel
 from operations.models.connection import ExternalConnection
+from operations.models.durations import seconds_taken
 from operations.models.enums import OperationStatus
 from operations.models.moves import (
     ERROR_COLUMNS,
@@ -78,7 +79,12 @@ class ConnectionOperation(models.Model):
     requested_app_id = models.UUIDField(null=True, blank=True, editable=False)
     request_id = models.CharField(max_length=64, blank=True, editable=False)
     retry_of = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="retries",
+        db_index=False,
     )
     triage = models.CharField(max_length=12, choices=Triage, default=Triage.NONE, blank=True)
     triage_note = models.TextField(blank=True)
@@ -185,6 +191,20 @@ class ConnectionOperation(models.Model):
             models.Index(fields=["connection", "id"], name="operation_by_connection"),
             # the dashboard's list of one status
             models.Index(fields=["status", "id"], name="operation_by_status"),
+            # and of what an application asked for
+            models.Index(
+                fields=["requested_app_id", "id"],
+                name="operation_by_application",
+                condition=Q(requested_app_id__isnull=False),
+            ),
+            # and of what took long
+            models.Index(seconds_taken(), name="operation_by_duration"),
+            # the retries of one, where there are any
+            models.Index(
+                fields=["retry_of"],
+                name="operation_retries",
+                condition=Q(retry_of__isnull=False),
+            ),
             # the lists of the last hours or days
             models.Index(fields=["created_at", "id"], name="operation_by_time"),
             # the worker's claim
