@@ -36,6 +36,8 @@ OPERATIONS_OF_ONE = 100
 #: Requests of a figure in each round.
 REQUESTS = 3
 LONGEST = 300  # milliseconds
+#: Seconds for which the connection to a server is kept without a request.
+IDLE = 30
 #: The least that a reader can choose: more rows cost more, and a short history fills no long page.
 ROWS_OF_A_PAGE = 25
 
@@ -206,12 +208,16 @@ class House:
     environment: dict[str, str]
     known: dict[str, Any]
     http: http.client.HTTPConnection
+    asked_at: float = 0
 
     def ask(self, path: str) -> bytes:
         """The answer to a GET of an application or of a signed-in administrator."""
         headers = {"Cookie": f"sessionid={self.known['session']}; rows={ROWS_OF_A_PAGE}"}
         if path.startswith("/v1.0/"):
             headers = {"Authorization": f"Bearer {self.known['token']}"}
+        if time.monotonic() - self.asked_at > IDLE:
+            self.http.close()  # before the server does; it is opened again by itself
+        self.asked_at = time.monotonic()
         self.http.request("GET", quote(path, safe="/?&=$:%"), headers=headers)
         response = self.http.getresponse()
         body = response.read()
@@ -237,8 +243,15 @@ class Bench:
         compared[figure] = partial(self._measure, figure, act)
 
     def figures(self) -> Figures:
+        """What is compared with each other is measured one right after the other."""
         others = in_turns(self.others, rounds=1)
-        return Figures(in_turns(self.measures).rounds | others.rounds)
+        places = {
+            name: place for place, name in enumerate(dict.fromkeys(map(_name, self.measures)))
+        }
+        ordered = sorted(self.measures, key=lambda figure: places[_name(figure)])
+        return Figures(
+            in_turns({figure: self.measures[figure] for figure in ordered}).rounds | others.rounds
+        )
 
     def _measure(self, figure: str, act: Callable[[], object]) -> float:
         times = []
@@ -253,6 +266,11 @@ class Bench:
         """Of all requests; the first round does not count."""
         counted = [each for times in self.times[figure][1:] for each in times]
         return quantiles(counted, n=20)[-1]
+
+
+def _name(figure: str) -> str:
+    """Without the size."""
+    return figure.rpartition(" ")[0]
 
 
 def run() -> str:
