@@ -233,7 +233,7 @@ def in_order(
     """So many rows in this order, from behind ``last`` or behind as many as are to be skipped."""
     found: list[Any] = []
     for part in parts(keys):
-        wanted = rows.filter(part.where)
+        wanted = rows.filter(part.where) if part.where else rows
         if last is not None:
             if not part.holds(last):
                 continue
