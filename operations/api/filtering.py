@@ -221,7 +221,7 @@ def parts(keys: tuple[SortKey, ...]) -> Iterator[Part]:
     yield from (rest, *found) if keys[0].descending else (*found, rest)
 
 
-def in_order(
+def read_in_order(
     rows: QuerySet[Any],
     keys: tuple[SortKey, ...],
     last: Mark | None,
