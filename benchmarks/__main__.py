@@ -10,12 +10,13 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 django.setup()
 
-from benchmarks import hot, resources, sizes, worker, writes  # noqa: E402
+from benchmarks import flat, hot, resources, sizes, worker, writes  # noqa: E402
 
 ALL = {
     "hot": hot.run,
     "writes": writes.run,
     "worker": worker.run,
+    "flat": flat.run,
     "resources": resources.run,
     "sizes": sizes.run,
 }

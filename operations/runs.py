@@ -114,9 +114,9 @@ def touched(action: BulkAction, rows: ConnectionOperationQuerySet) -> Connection
         later = ConnectionOperation.objects.filter(
             connection=OuterRef("connection"), kind=OuterRef("kind"), pk__gt=OuterRef("pk")
         )
-        failed = rows.filter(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.FAILED)
+        failed = rows.in_status(OperationStatus.FAILED).filter(kind=Kind.SCHEMA_REGISTRATION)
         return failed.filter(~Exists(later))
-    unfinished = rows.filter(status__in=(OperationStatus.UNSPECIFIED, OperationStatus.INPROGRESS))
+    unfinished = rows.in_status(OperationStatus.UNSPECIFIED, OperationStatus.INPROGRESS)
     return unfinished.filter(kind=Kind.REPORTED) if action == BulkAction.COMPLETE else unfinished
 
 

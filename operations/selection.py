@@ -7,33 +7,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Expression, FloatField, Func, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from operations.models import ConnectionOperation, OperationStatus, Triage
+from operations.models.durations import longer_than
 from operations.models.operation_queryset import ConnectionOperationQuerySet
-
-#: Statuses that have no duration.
-UNTIMED = (OperationStatus.UNSPECIFIED, OperationStatus.UNKNOWN_FUTURE_VALUE)
-
-
-class SecondsBetween(Func):
-    """The seconds from one moment to another, by the database's own functions."""
-
-    template = "EXTRACT(EPOCH FROM (%(expressions)s))"
-    arg_joiner = " - "
-    output_field = FloatField()
-
-    def __init__(self, since: Expression, until: Expression):
-        super().__init__(until, since)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        # what Django makes of a difference there calls Python for each row
-        days = self.copy()
-        days.set_source_expressions(
-            [Func(moment, function="julianday") for moment in self.get_source_expressions()]
-        )
-        return days.as_sql(compiler, connection, template="(%(expressions)s) * 86400", **context)
 
 
 @dataclass(frozen=True)
@@ -69,10 +47,10 @@ class OperationSelection:
         if self.keys is not None:
             rows = rows.filter(pk__in=self.keys)
         if self.statuses:
-            rows = rows.filter(status__in=self.statuses)
+            rows = rows.in_status(*self.statuses)
         if self.triages or self.code or self.text or self.fingerprint:
             # only these have it; said again, it lets the index of statuses narrow the search
-            rows = rows.filter(status=OperationStatus.FAILED)
+            rows = rows.in_status(OperationStatus.FAILED)
         if len(self.triages) == 1:
             # equal, and not one of one, is what lets the index of open failures be taken
             rows = rows.filter(triage=self.triages[0])
@@ -96,9 +74,7 @@ class OperationSelection:
         if self.until:
             rows = rows.filter(created_at__lte=self.until)
         if self.longer_than is not None:
-            ended, begun = Coalesce("finished_at", Value(now)), Coalesce("started_at", "created_at")
-            rows = rows.exclude(status__in=UNTIMED).alias(took=SecondsBetween(begun, ended))
-            rows = rows.filter(took__gt=self.longer_than)
+            rows = rows.filter(longer_than(self.longer_than, now))
         if self.stuck:
             rows = rows.stuck(now)
         if self.fingerprint:

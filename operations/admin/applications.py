@@ -178,9 +178,7 @@ class ApplicationAdmin(DomainAdmin):
         return False
 
     def changes_of(self, application: Application) -> QuerySet[Change]:
-        """By value: the subject of a change holds the name of that time and the client id."""
-        of_no_connection = Change.objects.filter(connection_key=None)
-        return of_no_connection.filter(subject__endswith=f"({application.app_id})")
+        return Change.objects.of_application(application.app_id)
 
     def view_on_site(self, application: Application) -> str:
         return reverse("application", args=[application.app_id])

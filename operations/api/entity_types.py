@@ -11,10 +11,10 @@ from operations.models.moves import ERROR_COLUMNS
 from operations.odata.types import Complex, EntityType, Enumeration, Text
 
 
-def _enumeration(column: str, prop: edm.Property) -> Enumeration:
+def _enumeration(column: str, prop: edm.Property, *, apart: bool = False) -> Enumeration:
     assert isinstance(prop.type, edm.EnumType)
     numbers = {member.name: member.value for member in prop.type.members}
-    return Enumeration(column, type_name=prop.type_name, numbers=numbers)
+    return Enumeration(column, type_name=prop.type_name, apart=apart, numbers=numbers)
 
 
 _operation = edm.CONNECTION_OPERATION.properties
@@ -26,13 +26,13 @@ OPERATION = EntityType(
     edm.CONNECTION_OPERATION.members(),
     {
         "id": Text("graph_id"),
-        "status": _enumeration("status", _operation["status"]),
+        "status": _enumeration("status", _operation["status"], apart=True),
         "error": Complex(
             edm.PUBLIC_ERROR.full_name, tuple(ERROR_COLUMNS), tuple(ERROR_COLUMNS.values())
         ),
-        "error/code": Text("error_code", nullable=True, long=True),
-        "error/message": Text("error_message", nullable=True, long=True),
-        "error/target": Text("error_target", nullable=True, long=True),
+        "error/code": Text("error_code", nullable=True, apart=True, long=True),
+        "error/message": Text("error_message", nullable=True, apart=True, long=True),
+        "error/target": Text("error_target", nullable=True, apart=True, long=True),
     },
 )
 _PROPERTIES = {

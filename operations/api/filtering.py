@@ -8,10 +8,11 @@ for its opposite, and ``not`` is carried down to the leaves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import F, Func, OrderBy, Q, QuerySet, Value
+from django.db.models import F, OrderBy, Q, QuerySet, Value
 from django.db.models.functions import Left, NullIf, Right, StrIndex
 from django.db.models.lookups import (
     Exact,
@@ -23,10 +24,11 @@ from django.db.models.lookups import (
     LessThanOrEqual,
 )
 
+from operations.models.texts import Beginning, ByCodePoint
 from operations.odata import conditions
 from operations.odata.conditions import Condition
 from operations.odata.ordering import Mark, SortKey
-from operations.odata.types import SORTED_CHARACTERS, Property, Text
+from operations.odata.types import SORTED_CHARACTERS, Enumeration, Property, Text
 
 #: Each comparison and its opposite.
 OPERATORS = {
@@ -41,16 +43,6 @@ NULLS_LOWEST: dict[bool, dict[str, Any]] = {
     False: {"nulls_first": True},
     True: {"nulls_last": True},
 }
-
-
-class ByCodePoint(Func):
-    """A text that compares by code point: SQLite's own way, "C" is PostgreSQL's name for it."""
-
-    arity = 1
-    template = "%(expressions)s"
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        return self.as_sql(compiler, connection, template='(%(expressions)s) COLLATE "C"')
 
 
 def where(condition: Condition, *, negated: bool = False) -> Q:
@@ -100,7 +92,10 @@ def _one_of(condition: conditions.OneOf, negated: bool) -> Q:
         # ids are ASCII: what lower() would make of other letters must not match one
         values = [str(value).lower() for value in values if str(value).isascii()]
         column = F(prop.folded)
-    found = Q(In(column, values)) if values else NEVER
+    if len(values) == 1:  # equal, and not one of one, is what lets SQLite take a partial index
+        found = Q(Exact(column, values[0]))
+    else:
+        found = Q(In(column, values)) if values else NEVER
     if negated:
         return ~found & ~_null(prop) if with_null else ~found | _null(prop)
     return found | _null(prop) if with_null else found
@@ -130,7 +125,7 @@ def _sorted(prop: Property) -> Any:
     """What a property sorts by: of a long text its beginning, so that a token can carry it."""
     if isinstance(prop, Text):
         column = _column(prop)
-        return ByCodePoint(Left(column, SORTED_CHARACTERS) if prop.long else column)
+        return ByCodePoint(Beginning(column, SORTED_CHARACTERS) if prop.long else column)
     return _column(prop)
 
 
@@ -176,6 +171,94 @@ def after(keys: Sequence[SortKey], last: Mark, *, newest_first: bool) -> Q:
     return rest
 
 
-def narrowed(rows: QuerySet[Any], condition: Condition | None) -> QuerySet[Any]:
+def in_order(
+    rows: QuerySet[Any, Any], keys: Sequence[SortKey], last: Mark | None, *, newest_first: bool
+) -> QuerySet[Any, Any]:
+    """The rows as they are sorted, from behind ``last``."""
+    if last is not None:
+        rows = rows.filter(after(keys, last, newest_first=newest_first))
+    return rows.order_by(*order_by(keys, newest_first=newest_first))
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows that stand together in an order, and how they are sorted among themselves.
+
+    ``values`` are what they have for the first keys; ``keys`` are the others.
+    """
+
+    keys: tuple[SortKey, ...]
+    where: Q = Q()
+    values: tuple[Any, ...] = ()
+    is_not_null: bool = False
+
+    def holds(self, mark: Mark) -> bool:
+        number = len(self.values)
+        if mark.values[:number] != self.values:
+            return False
+        return not self.is_not_null or mark.values[number] is not None
+
+
+def parts(keys: tuple[SortKey, ...]) -> Iterator[Part]:
+    """An order as parts that follow each other.
+
+    No index has the order of a whole list by what is null for almost all rows, or by a status and
+    then the newest first; of each part one has it.
+    """
+    first = keys[0].property if keys else None
+    if first is None or not first.apart:
+        yield Part(keys)
+        return
+    values: list[Any] = [None]
+    if isinstance(first, Enumeration):
+        values = sorted(first.numbers.values(), reverse=keys[0].descending)
+    found = [
+        replace(
+            part,
+            where=(_null(first) if value is None else Q(Exact(_column(first), value))) & part.where,
+            values=(value, *part.values),
+        )
+        for value in values
+        for part in parts(keys[1:])
+    ]
+    if not first.nullable:
+        yield from found
+        return
+    never_null = replace(keys[0], property=replace(first, nullable=False))
+    is_there = Q(IsNull(_column(first), False))  # as the condition of the index has it
+    rest = Part((never_null, *keys[1:]), is_there, is_not_null=True)
+    yield from (rest, *found) if keys[0].descending else (*found, rest)
+
+
+def read_in_order(
+    rows: QuerySet[Any, Any],
+    keys: tuple[SortKey, ...],
+    last: Mark | None,
+    *,
+    skip: int,
+    number: int,
+    newest_first: bool,
+) -> list[Any]:
+    """So many rows in this order, from behind ``last`` or behind as many as are to be skipped."""
+    found: list[Any] = []
+    for part in parts(keys):
+        rest = None
+        if last is not None:
+            if not part.holds(last):
+                continue
+            rest = Mark(last.values[len(part.values) :], last.key)
+            last = None
+        wanted = rows.filter(part.where) if part.where else rows
+        wanted = in_order(wanted, part.keys, rest, newest_first=newest_first)
+        page = list(wanted[skip : skip + number - len(found)])
+        found += page
+        if len(found) == number:
+            break
+        if skip:
+            skip = 0 if page else skip - wanted.order_by()[:skip].count()
+    return found
+
+
+def narrowed(rows: QuerySet[Any, Any], condition: Condition | None) -> QuerySet[Any, Any]:
     """The rows that ``$filter`` leaves; all without one."""
     return rows if condition is None else rows.filter(where(condition))

@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from operations import access, logs
 from operations.api.answers import empty
 from operations.api.entity_types import OPERATION
-from operations.api.query import Rows, in_order
+from operations.api.filtering import in_order
+from operations.api.query import Rows
 from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet

@@ -10,10 +10,10 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db.models import QuerySet
 
-from operations.api.filtering import after, mark, narrowed, order_by
+from operations.api.filtering import mark, narrowed, read_in_order
 from operations.api.representation import Json, pick
 from operations.odata.options import QueryOptions
-from operations.odata.ordering import MAX_KEY, Mark, SortKey, write_skip_token
+from operations.odata.ordering import MAX_KEY, Mark, write_skip_token
 
 #: What a value in a link keeps as it is: the marks of OData, which need no escape in a query.
 READABLE = "$,;:/='()@*"
@@ -50,9 +50,14 @@ class Rows:
         if self.prepared and options.filter is None and not options.order and not start:
             found = self.prepared(options.after.key if options.after else MAX_KEY, number)
         else:
-            rows = narrowed(self.make(), options.filter)
-            rows = in_order(rows, options.order, options.after, newest_first=self.newest_first)
-            found = list(rows[start : start + number])
+            found = read_in_order(
+                narrowed(self.make(), options.filter),
+                options.order,
+                options.after,
+                skip=start,
+                number=number,
+                newest_first=self.newest_first,
+            )
         return [self.read(row) for row in found] if self.read else found
 
 
@@ -89,15 +94,6 @@ def page(
         value = [pick(document, options.columns) for document in value]
     result["value"] = value
     return result
-
-
-def in_order(
-    rows: QuerySet[Any, Any], order: Sequence[SortKey], last: Mark | None, *, newest_first: bool
-) -> QuerySet[Any, Any]:
-    """The rows as they are sorted, from the one that comes after ``last``."""
-    if last is not None:
-        rows = rows.filter(after(order, last, newest_first=newest_first))
-    return rows.order_by(*order_by(order, newest_first=newest_first))
 
 
 def next_link(address: str, options: QueryOptions, last: Mark) -> str:

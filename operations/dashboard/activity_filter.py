@@ -15,13 +15,13 @@ from django.utils.translation import gettext_lazy
 
 from operations.dashboard.filters import Parameters, Span
 from operations.models import Action, ActorKind, Change, Channel
+from operations.models.change import ChangeQuerySet
 from operations.models.connection import CONNECTION_ID
 from operations.models.operation_id import OPERATION_ID
 
 APP_ID = re.compile(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OUTCOMES = {"completed": gettext_lazy("Completed"), "failed": gettext_lazy("Failed")}
-OF_APPLICATIONS = [action for action in Action if action.startswith("application.")]
 #: What no index serves (a name, a text in a note) is looked for in so many newest changes, unless
 #: a connection, an operation or a request is named.
 SEARCHED = 200_000
@@ -36,7 +36,7 @@ class Wanted:
     is_cut: bool
 
 
-def asked_for(parameters: Parameters, rows: QuerySet[Change]) -> Wanted:
+def asked_for(parameters: Parameters, rows: ChangeQuerySet) -> Wanted:
     """The filter of an address on all changes, or on those of one connection."""
     has_index = is_part = bool(rows.query.has_filters())
     if not is_part:
@@ -55,8 +55,7 @@ def asked_for(parameters: Parameters, rows: QuerySet[Change]) -> Wanted:
         rows = rows.filter(request_id=request_id)
     app_id = parameters.text("application", _("Application"), APP_ID)
     if app_id:
-        as_subject = Q(action__in=OF_APPLICATIONS, subject__endswith=f"({app_id.lower()})")
-        rows = rows.filter(Q(actor_app_id=UUID(app_id)) | as_subject)
+        rows = rows.with_application(UUID(app_id))
     actions = parameters.several("action", _("What"), dict(Action.choices))
     if actions:
         rows = rows.filter(action__in=actions)

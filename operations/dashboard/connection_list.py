@@ -39,7 +39,7 @@ from operations.models import (
     OperationStatus,
     OutcomeCount,
 )
-from operations.models.health import health
+from operations.models.health import has_health, health
 from operations.models.outcome_count import COMPLETED
 
 if TYPE_CHECKING:
@@ -127,9 +127,7 @@ def _filtered(parameters: Parameters, now: datetime) -> QuerySet[ExternalConnect
         wanted_states = [state for state in ConnectionState if state.word in states]
         rows = rows.filter(deleting_since=None, state__in=wanted_states)
     if healths := parameters.several("health", gettext("Health"), HEALTHS):
-        rows = rows.alias(health_wanted=health(now)).filter(
-            health_wanted__in=[HEALTH_OF_WORD[word] for word in healths]
-        )
+        rows = rows.filter(has_health(now, *(HEALTH_OF_WORD[word] for word in healths)))
     if last := parameters.several("last", gettext("Last operation"), LAST):
         statuses = [OperationStatus.from_word(word) for word in last if word != "none"]
         wanted = Q(latest_status__in=statuses)
@@ -171,8 +169,8 @@ def _sortable(
     if column == "failures":
         failed = (
             OutcomeCount.objects.since(first_day(now))
-            .filter(connection=OuterRef("pk"))
-            .exclude(fingerprint=COMPLETED)
+            # greater, and not unequal: the index tells, and no row of what completed is read
+            .filter(connection=OuterRef("pk"), fingerprint__gt=COMPLETED)
             .order_by()
             .values("connection")
             .annotate(number=Sum("count"))

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models.functions import Lower
+from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from operations.masking import mask
@@ -90,7 +91,56 @@ class Action(models.TextChoices):
     DATA_RESTORED = "data.restored", "Restored from a backup"
 
 
+class _OfChange(models.Func):
+    """Read from columns of a change. No parameters: SQLite finds no index by an expression with one
+    in it."""
+
+    columns: tuple[str, ...]
+    output_field = models.CharField()
+
+    def __init__(self, **extra: Any):
+        super().__init__(*self.columns, **extra)
+
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **__: Any) -> Any:
+        columns = [compiler.compile(each)[0] for each in self.get_source_expressions()]
+        return self.sql(*columns, is_sqlite=connection.vendor == "sqlite"), []
+
+    def sql(self, *columns: str, is_sqlite: bool) -> str:
+        raise NotImplementedError
+
+
+class ApplicationMeant(_OfChange):
+    """The client id of the application that was changed: its subject ends with it, in brackets."""
+
+    columns = "action", "subject"
+
+    def sql(self, *columns: str, is_sqlite: bool) -> str:
+        action, subject = columns
+        found = f"SUBSTR({subject}, -37, 36)" if is_sqlite else f"LEFT(RIGHT({subject}, 37), 36)"
+        return f"CASE WHEN SUBSTR({action}, 1, 12) = 'application.' THEN {found} END"
+
+
+class ApplicationInvolved(_OfChange):
+    """The application that did it, or that it was done to: its client id without hyphens."""
+
+    columns = "actor_app_id", "action", "subject"
+
+    def sql(self, *columns: str, is_sqlite: bool) -> str:
+        actor, *others = columns
+        actor = actor if is_sqlite else f"CAST({actor} AS text)"
+        meant = ApplicationMeant().sql(*others, is_sqlite=is_sqlite)
+        return f"REPLACE(COALESCE({actor}, {meant}), '-', '')"
+
+
 class ChangeQuerySet(models.QuerySet["Change"]):
+    def of_application(self, app_id: UUID) -> ChangeQuerySet:
+        """What was done to an application. By value: it may be gone, or have another name now."""
+        return self.filter(Exact(ApplicationMeant(), str(app_id)), connection_key=None)
+
+    def with_application(self, app_id: UUID) -> ChangeQuerySet:
+        """What an application did, and what was done to it."""
+        return self.filter(Exact(ApplicationInvolved(), app_id.hex))
+
     def update(self, **kwargs: Any) -> int:
         raise TypeError("Change records are append-only.")
 
@@ -149,10 +199,13 @@ class Change(models.Model):
             # the filters of the activity page
             models.Index(fields=["at"], name="change_by_time"),
             models.Index(fields=["action", "id"], name="change_by_action"),
+            models.Index(ApplicationInvolved(), "id", name="change_by_application"),
+            # the history of one application
             models.Index(
-                fields=["actor_app_id", "id"],
-                name="change_by_application",
-                condition=models.Q(actor_app_id__isnull=False),
+                ApplicationMeant(),
+                "id",
+                name="change_of_application",
+                condition=models.Q(connection_key=None),
             ),
             # by the ids that people know, for what may be long gone
             models.Index(Lower("connection_graph_id"), "id", name="change_by_connection_id"),

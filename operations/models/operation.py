@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from operations.errors import (
@@ -23,6 +23,7 @@ from operations.errors import (
 from operations.masking import mask, mask_json
 from operations.models.change import Action, Actor, Change, Channel
 from operations.models.connection import ExternalConnection
+from operations.models.durations import seconds_taken
 from operations.models.enums import OperationStatus
 from operations.models.moves import (
     ERROR_COLUMNS,
@@ -47,6 +48,7 @@ from operations.models.operation_row import OperationMembers
 from operations.models.outcome_count import count_outcome, recount_failure
 from operations.models.pace import overdue_at
 from operations.models.prepared import Prepared, parameter, parameters
+from operations.models.texts import SORTED, Beginning, ByCodePoint, CodePointField
 from operations.preconditions import ALWAYS, Precondition
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class ConnectionOperation(OperationMembers, models.Model):
     connection = models.ForeignKey(
         ExternalConnection, on_delete=models.CASCADE, related_name="operations", db_index=False
     )
-    graph_id = models.CharField(
+    graph_id = CodePointField(
         "id", max_length=128, default=new_operation_id, validators=[validate_operation_id]
     )
     kind = models.CharField(max_length=24, choices=Kind, default=Kind.REPORTED)
@@ -80,7 +82,12 @@ class ConnectionOperation(OperationMembers, models.Model):
     requested_app_id = models.UUIDField(null=True, blank=True, editable=False)
     request_id = models.CharField(max_length=64, blank=True, editable=False)
     retry_of = models.ForeignKey(
-        "self", null=True, blank=True, on_delete=models.SET_NULL, related_name="retries"
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="retries",
+        db_index=False,
     )
     triage = models.CharField(max_length=12, choices=Triage, default=Triage.NONE, blank=True)
     triage_note = models.TextField(blank=True)
@@ -187,6 +194,20 @@ class ConnectionOperation(OperationMembers, models.Model):
             models.Index(fields=["connection", "id"], name="operation_by_connection"),
             # the dashboard's list of one status
             models.Index(fields=["status", "id"], name="operation_by_status"),
+            # and of what an application asked for
+            models.Index(
+                fields=["requested_app_id", "id"],
+                name="operation_by_application",
+                condition=Q(requested_app_id__isnull=False),
+            ),
+            # and of what took long
+            models.Index(seconds_taken(), name="operation_by_duration"),
+            # the retries of one, where there are any
+            models.Index(
+                fields=["retry_of"],
+                name="operation_retries",
+                condition=Q(retry_of__isnull=False),
+            ),
             # the lists of the last hours or days
             models.Index(fields=["created_at", "id"], name="operation_by_time"),
             # the worker's claim
@@ -207,17 +228,27 @@ class ConnectionOperation(OperationMembers, models.Model):
                 name="operation_overdue",
                 condition=Q(status=OperationStatus.INPROGRESS),
             ),
-            # whether a connection is at work
+            # the API's list of one status, or sorted by it; whether a connection is at work; the
+            # newest completions of a connection, whose median is the usual duration
             models.Index(
-                fields=["connection"],
-                name="operation_in_progress",
-                condition=Q(status=OperationStatus.INPROGRESS),
+                fields=["connection", "status", "id"], name="operation_by_conn_and_status"
             ),
-            # the newest completions of a connection, whose median is the usual duration
+            # the same of our worker's, which are rare among those that are reported
             models.Index(
-                fields=["connection", "kind", "id"],
-                name="operation_completions",
-                condition=Q(status=OperationStatus.COMPLETED),
+                fields=["connection", "status", "id"],
+                name="operation_registrations",
+                condition=Q(kind=Kind.SCHEMA_REGISTRATION),
+            ),
+            # the API's lists that are sorted by a part of the error
+            *(
+                models.Index(
+                    "connection",
+                    ByCodePoint(Beginning(column, SORTED)),
+                    F("id").desc(),
+                    name=f"operation_by_{column}",
+                    condition=Q(**{f"{column}__isnull": False}),
+                )
+                for column in ("error_code", "error_message", "error_target")
             ),
             # the failures of one error
             models.Index(

@@ -85,8 +85,14 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         """Failures that nobody acknowledged and no later success superseded."""
         return self.filter(triage=Triage.OPEN)
 
+    def in_status(self, *statuses: OperationStatus) -> ConnectionOperationQuerySet:
+        """Those that have one of these statuses."""
+        if len(statuses) == 1:  # equal, and not one of one, is what lets a partial index be taken
+            return self.filter(status=statuses[0])
+        return self.filter(status__in=statuses)
+
     def in_progress(self) -> ConnectionOperationQuerySet:
-        return self.filter(status=OperationStatus.INPROGRESS)
+        return self.in_status(OperationStatus.INPROGRESS)
 
     def stuck(self, now: datetime) -> ConnectionOperationQuerySet:
         """In progress for longer than is usual (models.pace)."""

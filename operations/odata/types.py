@@ -49,11 +49,16 @@ class WrongType(Exception):
 
 @dataclass(frozen=True)
 class Property:
-    """A property of a primitive type that can be filtered and sorted by."""
+    """A property of a primitive type that can be filtered and sorted by.
+
+    ``apart``: a list sorted by it is read value by value (what is null before or after all else),
+    for it may be long, and each of them has an index.
+    """
 
     column: str
     nullable: bool = False
     type_name: str = ""
+    apart: bool = False
 
     def values(self, literal: Literal, *, unmask: bool) -> tuple[Value, ...]:
         """What the literal stands for. Raises WrongType."""

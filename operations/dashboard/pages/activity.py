@@ -35,6 +35,7 @@ from operations.models import (
     ErrorGroup,
     ExternalConnection,
 )
+from operations.models.change import ChangeQuerySet
 from operations.roles import Role
 
 #: The filters that are typed.
@@ -68,7 +69,7 @@ def activity(request: HttpRequest) -> HttpResponse:
 
 
 def activity_list(
-    parameters: Parameters, rows: QuerySet[Change], now: datetime, remembered: str = ""
+    parameters: Parameters, rows: ChangeQuerySet, now: datetime, remembered: str = ""
 ) -> dict[str, Any]:
     """What ``_activity_list.html`` needs: filters, changes by request, where the next page begins.
 

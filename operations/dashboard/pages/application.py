@@ -71,9 +71,7 @@ def application(request: HttpRequest, app_id: str) -> HttpResponse:
     owned = alive.filter(owner_app_id=found.app_id)
     authorized = alive.filter(authorized_apps__app_id=found.app_id)
     refusals = Refusal.objects.filter(app_id=found.app_id).order_by("-id")[:REFUSALS]
-    # by value: the subject of a change holds the name of that time and the client id
-    of_no_connection = Change.objects.filter(connection_key=None).order_by("-id")
-    changes = of_no_connection.filter(subject__endswith=f"({found.app_id})")
+    changes = Change.objects.of_application(found.app_id).order_by("-id")
     secrets = sorted(found.secrets.all(), key=lambda secret: -secret.pk)
     return live_page(
         request,

@@ -28,6 +28,9 @@ from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.roles import Role
 from operations.selection import OperationSelection
 
+#: So few are found by the index of what they have in common, and then sorted. Left the choice, a
+#: database would walk through all from the newest on, for it cannot tell how few there are.
+FEW = 2000
 #: Unfinished actions on many that the list names.
 RUNS = 3
 
@@ -95,7 +98,10 @@ def operation_list(
     matches = selection.among(rows, now)
     counts = Count.several(matching=matches, **(more_counts or {}))
     matching = counts["matching"]
-    wanted = matches.select_related("connection").order_by("-id")
+    wanted = matches
+    if matching.number <= FEW:
+        wanted = rows.filter(pk__in=matches.order_by().values("pk")[:FEW])
+    wanted = wanted.select_related("connection").order_by("-id")
     if before:
         wanted = wanted.filter(pk__lt=int(before))
     found, more = page_of(wanted, size)

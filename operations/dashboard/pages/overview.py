@@ -29,8 +29,7 @@ from operations.models import (
     Triage,
     WorkerHeartbeat,
 )
-from operations.models.health import Health
-from operations.models.health import health as health_of
+from operations.models.health import Health, has_health
 from operations.roles import Role
 
 #: Changes that the overview shows.
@@ -49,7 +48,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         in_progress=operations.in_progress(),
         stuck=operations.stuck(now),
         limited=alive.filter(state=ConnectionState.LIMIT_EXCEEDED),
-        healthy=connections.annotate(health=health_of(now)).filter(health=Health.HEALTHY),
+        healthy=connections.filter(has_health(now, Health.HEALTHY)),
         all=connections,
         waiting=operations.claimable(now),
         deleting=connections.deleting(),
@@ -119,5 +118,5 @@ def _attention(found: list[ConnectionOperation], now: datetime) -> list[Attentio
 
 def _last_failure() -> ConnectionOperation | None:
     """The failure that ended last."""
-    failures = ConnectionOperation.objects.filter(status=OperationStatus.FAILED)
+    failures = ConnectionOperation.objects.in_status(OperationStatus.FAILED)
     return failures.select_related("connection").order_by("-id").first()

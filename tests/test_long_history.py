@@ -1,0 +1,127 @@
+"""What a long history must not slow down: filters of the pages are answered by an index."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from operations.dashboard.pages import operations as page
+from operations.models import (
+    Change,
+    ConnectionOperation,
+    ConnectionState,
+    ExternalConnection,
+    OperationStatus,
+)
+from operations.models.health import Health, has_health, health
+from operations.selection import OperationSelection
+from tests import factories
+from tests.plans import plans, scans
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def connection():
+    return factories.make_connection("contosohr", state=ConnectionState.READY)
+
+
+@pytest.mark.parametrize(
+    ("selection", "index"),
+    [
+        (OperationSelection(longer_than=60), "operation_by_duration"),
+        (OperationSelection(application=uuid.uuid4()), "operation_by_application"),
+        (OperationSelection(statuses=(OperationStatus.FAILED,)), "operation_by_status"),
+        (OperationSelection(text="quota"), "operation_by_status"),
+    ],
+)
+def test_operations_are_found_by_an_index(connection, selection, index):
+    rows = selection.rows(timezone.now()).order_by().values("pk")[:10]
+
+    [plan] = plans(lambda: list(rows))
+
+    assert index in plan
+    assert not scans(plan), plan
+
+
+def test_what_took_or_takes_longer(connection):
+    now = timezone.now()
+    for graph_id, status, minutes in (
+        ("long", "completed", 10),
+        ("short", "completed", 2),
+        ("failed", "failed", 10),
+        ("runs", "inprogress", None),
+        ("unspecified", "unspecified", None),
+    ):
+        row = factories.report(connection, graph_id=graph_id, status=status)
+        begun = now - timedelta(minutes=10)
+        ended = None if minutes is None else begun + timedelta(minutes=minutes)
+        ConnectionOperation.objects.filter(pk=row.pk).update(
+            created_at=begun, started_at=begun, finished_at=ended
+        )
+
+    def longer_than(seconds):
+        rows = OperationSelection(longer_than=seconds).rows(now)
+        return {row.graph_id for row in rows}
+
+    assert longer_than(300) == {"long", "failed", "runs"}
+    assert longer_than(60) == {"long", "short", "failed", "runs"}
+    assert longer_than(660) == set()
+
+
+def test_few_matches_are_listed_as_many_are(connection, viewer, monkeypatch):
+    for number in range(60):
+        status = "failed" if number % 2 else "completed"
+        factories.report(connection, graph_id=f"o{number}", status=status)
+    for query in ("?status=failed&rows=25", "?range=all&rows=50", "?connection=contosohr&rows=25"):
+        few = viewer.get(f"/operations/{query}").context
+        monkeypatch.setattr(page, "FEW", 0)
+        many = viewer.get(f"/operations/{query}").context
+        monkeypatch.undo()
+        assert [row.key for row in few["rows"]] == [row.key for row in many["rows"]]
+        assert few["next_page"] == many["next_page"]
+        later = viewer.get(f"/operations/{few['next_page']}").context["rows"]
+        assert later and later[0].operation.pk < few["rows"][-1].operation.pk
+
+
+def test_the_changes_of_an_application(viewer):
+    application = factories.make_application("ExternalConnection.ReadWrite.OwnedBy", name="Ours")
+    other = factories.make_application("ExternalConnection.ReadWrite.OwnedBy", name="Other")
+    factories.make_connection("contosohr", owner=application)
+    done_to = Change.objects.of_application(application.app_id)
+    involved = Change.objects.with_application(application.app_id)
+
+    assert {change.subject for change in done_to} == {str(application)}
+    others = involved.exclude(pk__in=done_to.values("pk"))
+    assert {change.action for change in others} == {"connection.created"}
+    assert not done_to.filter(subject=str(other)).exists()
+    for rows, index in ((done_to, "change_of_application"), (involved, "change_by_application")):
+        [plan] = plans(lambda rows=rows: list(rows.order_by("-id")[:5]), about="change")
+        assert index in plan
+
+
+def test_to_find_a_health_is_to_compute_it(connection):
+    states = list(ConnectionState)
+    for number, state in enumerate(states):
+        for suffix in ("idle", "running", "stuck", "failed"):
+            made = factories.make_connection(f"{suffix}{number}", state=state)
+            if suffix != "idle":
+                status = "failed" if suffix == "failed" else "inprogress"
+                operation = factories.report(made, status=status)
+                if suffix == "stuck":
+                    factories.make_stuck(operation)
+    going = ExternalConnection.objects.filter(graph_id="failed0")
+    going.update(deleting_since=timezone.now())
+    now = timezone.now()
+    every = ExternalConnection.objects.annotate(health=health(now))
+    computed = {row.pk: row.health for row in every}
+    assert set(computed.values()) == set(Health)
+
+    wanted = [[each] for each in Health] + [[Health.STUCK, Health.HEALTHY], list(Health)]
+    for some in wanted:
+        found = ExternalConnection.objects.filter(has_health(now, *some))
+        expected = {key for key, value in computed.items() if value in some}
+        assert {row.pk for row in found} == expected, some
