@@ -9,7 +9,7 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db.models import Model, QuerySet
 
-from operations.api.filtering import read_in_order, mark, narrowed
+from operations.api.filtering import mark, narrowed, read_in_order
 from operations.api.representation import Json, pick
 from operations.odata.options import QueryOptions
 from operations.odata.ordering import Mark, write_skip_token
