@@ -6,6 +6,8 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from operations.dashboard.pages import operations as page
@@ -125,3 +127,13 @@ def test_to_find_a_health_is_to_compute_it(connection):
         found = ExternalConnection.objects.filter(has_health(now, *some))
         expected = {key for key, value in computed.items() if value in some}
         assert {row.pk for row in found} == expected, some
+
+
+def test_what_no_change_matches_is_looked_for_once(connection, viewer):
+    factories.report(connection)
+
+    with CaptureQueriesContext(database) as queries:
+        response = viewer.get("/activity/?note=nowhere")
+
+    assert response.context["rows"] == []
+    assert sum("note" in query["sql"] for query in queries.captured_queries) == 1

@@ -27,6 +27,13 @@ def lock(rows: models.QuerySet) -> models.QuerySet:
     return rows
 
 
+#: What a claim needs to know; the schema is read when it is its turn.
+OF_CLAIM = (
+    *("graph_id", "request_id", "attempt", "worker", "started_at", "lease_until"),
+    *("connection", "connection__graph_id"),
+)
+
+
 @cache
 def next_claimable(longest_delay: float, lease: float) -> Prepared[ConnectionOperation]:
     """What may be claimed, the one that has waited longest first; ``claimable`` reads both
@@ -35,6 +42,7 @@ def next_claimable(longest_delay: float, lease: float) -> Prepared[ConnectionOpe
         lambda: lock(
             ConnectionOperation.objects.claimable(Now())
             .select_related("connection")
+            .only(*OF_CLAIM)
             .annotate(database_now=Now())
             .order_by("run_after", "id")[:1]
         ),
@@ -52,7 +60,8 @@ def _as_before_the_claim() -> models.QuerySet[ConnectionOperation]:
 
 def _alive_above() -> models.QuerySet[ExternalConnection]:
     alive = ExternalConnection.objects.alive().select_for_update(no_key=True)
-    return alive.filter(operations__pk=parameter(ConnectionOperation, "operation=id"))
+    above = alive.filter(operations__pk=parameter(ConnectionOperation, "operation=id"))
+    return above.only("graph_id")
 
 
 def _draft() -> models.QuerySet[ExternalConnection]:

@@ -83,7 +83,8 @@ def activity_list(
     page_rows = wanted.rows.order_by("-id")
     if before:
         page_rows = page_rows.filter(pk__lt=int(before))
-    found, more = page_of(page_rows, size)
+    # where nothing matches, all that is looked through would be looked through again
+    found, more = page_of(page_rows, size) if counts["matching"] else ([], False)
     shown = activity_rows(found)
     return {
         "parameters": parameters,
