@@ -3,8 +3,8 @@
 Only for a database that is thrown away: indexes are gone while it works, and the domain is not
 asked. What it leaves is what the domain would have left: for each connection a registration with
 its schema, then reports, each with the Changes of its beginning and its end, one in a thousand of
-them failed; counts by day, groups of errors, failures that are open because no success came after
-them, a few that run and a few that are stuck.
+them failed (in a short history more); counts by day, groups of errors, failures that are open
+because no success came after them, a few that run and a few that are stuck.
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ from operations.models import (  # noqa: E402
 
 #: How far back it goes, whatever its size.
 SPAN = timedelta(days=90)
+#: Of so many operations one has failed; fewer, where so long a history would not fill a page.
 FAILED_EVERY = 1000
+FAILURES_OF_A_PAGE = 50
 #: The newest run; those just before them have failed, and nobody has seen to it.
 RUNNING = 5
 OPEN = 12
@@ -127,7 +129,8 @@ class _Sql:
         pace = max(number // STUCK, 1)
         # in each round every connection has its turn; the first one brings the schemas
         turn = f"(n - 1) / {many if self.even else number}"
-        failed = f"(n > {many} AND (n + 7 * ({turn})) % {FAILED_EVERY} = 7)"
+        every = min(FAILED_EVERY, number // FAILURES_OF_A_PAGE)
+        failed = f"(n > {many} AND (n + 7 * ({turn})) % {every} = 7)"
         begun, runs = self._at("n"), f"n > {number - RUNNING}"
         duration = "CASE WHEN n % 1000 = 1 THEN 7200 ELSE 30 + n * 13 % 300 END"
         overdue = f"CASE WHEN {runs} THEN {10 * DAY} ELSE 1800 END"
@@ -156,7 +159,8 @@ class _Sql:
             ) AS numbered
             LEFT JOIN (SELECT column1 AS error, column2 AS code, column3 AS reason,
                     column4 AS fingerprint FROM (VALUES {_errors()}) AS listed) AS errors
-                ON status = 3 AND error = (n + n / {FAILED_EVERY}) % {len(CODES) * len(REASONS)}
+                ON status = 3 AND error = CASE WHEN n / {every} % 2 = 0 THEN 0
+                    ELSE (n + n / {every}) % {len(CODES) * len(REASONS)} END
             ORDER BY n"""
 
     def schemas(self, first: int) -> str:
