@@ -96,10 +96,12 @@ def _without_indexes(*tables: type[models.Model]) -> Iterator[None]:
     with connection.schema_editor() as editor:
         for table, index in indexes:
             editor.remove_index(table, index)
-    yield
-    with connection.schema_editor() as editor:
-        for table, index in indexes:
-            editor.add_index(table, index)
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            for table, index in indexes:
+                editor.add_index(table, index)
 
 
 @dataclass(frozen=True)
