@@ -73,7 +73,8 @@ run = BulkRun.objects.create(action="acknowledge", actor_name="Owner", expected=
     last_key=open_one.pk, selection={"fingerprint": open_one.fingerprint})
 middle = Operation.objects.count() // 2
 print(json.dumps({"connection": open_one.connection.graph_id, "operation": open_one.graph_id,
-    "fingerprint": ErrorGroup.objects.order_by("-count").first().fingerprint, "change": change.pk, "request": change.request_id,
+    "fingerprint": ErrorGroup.objects.order_by("-count").first().fingerprint,
+    "change": change.pk, "request": change.request_id,
     "running": running.graph_id, "its_connection": running.connection.graph_id,
     "connection_key": open_one.connection_id, "run": str(run.run_id), "middle": middle,
     "middle_change": Change.objects.count() // 2}))

@@ -3,8 +3,8 @@
 Only for a database that is thrown away: indexes are gone while it works, and the domain is not
 asked. What it leaves is what the domain would have left: for each connection a registration with
 its schema, then reports, each with the Changes of its beginning and its end, one in a thousand of
-them failed, in a short history more; counts by day, groups of errors, failures that are open because no success came after
-them, a few that run and a few that are stuck.
+them failed (in a short history more); counts by day, groups of errors, failures that are open
+because no success came after them, a few that run and a few that are stuck.
 """
 
 from __future__ import annotations
@@ -96,10 +96,12 @@ def _without_indexes(*tables: type[models.Model]) -> Iterator[None]:
     with connection.schema_editor() as editor:
         for table, index in indexes:
             editor.remove_index(table, index)
-    yield
-    with connection.schema_editor() as editor:
-        for table, index in indexes:
-            editor.add_index(table, index)
+    try:
+        yield
+    finally:
+        with connection.schema_editor() as editor:
+            for table, index in indexes:
+                editor.add_index(table, index)
 
 
 @dataclass(frozen=True)

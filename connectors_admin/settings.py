@@ -221,9 +221,10 @@ MIDDLEWARE = [
     "operations.middleware.RequestIdMiddleware",
     "operations.middleware.AccessMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
     "operations.api.paths.GraphMiddleware",
     # calls of the API go no further: these are for pages
+    "operations.compression.PageCompressionMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -83,6 +83,14 @@ class Gathered(Unreader):
         return self.body.read(max(size_hint or 0, 8192))
 
 
+class PlainRequest(Request):
+    """gunicorn's, which would look whether this client may speak for others. Here nobody may: Django
+    reads what a proxy says, if a setting says so."""
+
+    def _peer_trusted_for_forwarded(self) -> tuple[dict[str, str], list[str]]:
+        return {}, []
+
+
 class Connection:
     """One client. Belongs to the event loop, and to a thread while that answers its request."""
 
@@ -195,7 +203,7 @@ class Connection:
         self.requests += 1
         self.size = 0
         self.chunks = None
-        self.request = request = Request(self.cfg, self.source, self.client, self.requests)
+        self.request = request = PlainRequest(self.cfg, self.source, self.client, self.requests)
         if isinstance(request.body.reader, ChunkedReader):
             self.source.expect_body()
             self.chunks = Chunks(self.source.body, self.cfg.limit_request_field_size)

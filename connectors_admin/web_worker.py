@@ -29,11 +29,25 @@ PROBES = ("/healthz", "/readyz")
 LINGER = 2.0
 
 
+class Settled:
+    """gunicorn's settings, each looked up once: they stay as they are while a worker lives, and a
+    request asks for some thirty of them."""
+
+    def __init__(self, settings: Any):
+        self._settings = settings
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._settings, name)
+        setattr(self, name, value)
+        return value
+
+
 class GraphThreadWorker(ThreadWorker):
     """gunicorn's threads, without the clients that would hold them."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
+        self.cfg: Any = Settled(self.cfg)
         self.limits = Limits(
             head=4 * self.cfg.limit_request_field_size,
             body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE,

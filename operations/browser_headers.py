@@ -7,6 +7,7 @@ from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
 
+CACHE = "Cache-Control"
 #: For a browser, on every answer that does not say otherwise itself.
 HEADERS = {
     # pages load nothing from elsewhere, run no inline script or style, and stand in no frame
@@ -22,8 +23,10 @@ HEADERS = {
         for feature in "camera display-capture geolocation microphone payment usb".split()
     ),
     # neither a proxy nor the browser keeps what was shown; static files say how long they are good
-    "Cache-Control": "private, no-store",
+    CACHE: "private, no-store",
 }
+
+NOT_IN_304 = [name for name in HEADERS if name != CACHE]
 
 
 class BrowserHeadersMiddleware:
@@ -37,16 +40,19 @@ class BrowserHeadersMiddleware:
         return set_browser_headers(self.get_response(request))
 
 
-#: A 304 has no body to show, and the browser has the headers of the answer that it kept: only what
-#: says how that may be kept stands in both (RFC 9110, 15.4.5).
-OF_304 = {"Cache-Control": HEADERS["Cache-Control"]}
-
-
 def set_browser_headers(response: HttpResponse) -> HttpResponse:
-    """Add those of HEADERS that the answer does not have."""
+    """Add those of HEADERS that the answer does not have.
+
+    A 304 has no body to show, and the browser has the headers of the answer that it kept: only what
+    says how that may be kept stands in both (RFC 9110, 15.4.5).
+    """
+    if response.status_code == HTTPStatus.NOT_MODIFIED:
+        for name in NOT_IN_304:
+            response.headers.pop(name, None)
+        response.headers.setdefault(CACHE, HEADERS[CACHE])
+        return response
     own = {name.lower() for name in response.headers}
-    wanted = OF_304 if response.status_code == HTTPStatus.NOT_MODIFIED else HEADERS
-    for name, value in wanted.items():
+    for name, value in HEADERS.items():
         if name.lower() not in own:
             response.headers[name] = value
     return response

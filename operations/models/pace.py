@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from operations.models.durations import SecondsBetween
 from operations.models.enums import OperationStatus
 from operations.models.moves import Kind
 from operations.models.prepared import Prepared, parameter
@@ -30,9 +31,8 @@ def usual_seconds(connection: ExternalConnection, kind: Kind) -> float | None:
     times = _newest_completions.tuples(connection=connection.pk, kind=kind)
     if len(times) < LEAST_SAMPLE:
         return None
-    return median(
-        (finished - started).total_seconds() for started, finished in times if started and finished
-    )
+    # to the millisecond: SQLite's function is no more exact
+    return round(median(float(seconds) for [seconds] in times), 3)
 
 
 def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
@@ -44,7 +44,8 @@ def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
         status=OperationStatus.COMPLETED,
         started_at__isnull=False,
     )
-    return completed.order_by("-id").values_list("started_at", "finished_at")[:SAMPLE]
+    taken = SecondsBetween("started_at", "finished_at")
+    return completed.order_by("-id").values_list(taken)[:SAMPLE]
 
 
 _newest_completions = Prepared(_of_connection)

@@ -172,7 +172,11 @@ def insert(row: models.Model) -> None:
     if key not in _inserts:
         _inserts[key] = _compile_insert(row, connection)
     fields, text, returning = _inserts[key]
-    values = [each.get_db_prep_save(each.pre_save(row, True), connection) for each in fields]
+    given = [each.pre_save(row, True) for each in fields]
+    values = [
+        None if value is None else each.get_db_prep_save(value, connection)
+        for each, value in zip(fields, given, strict=True)
+    ]
     with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
         cursor.execute(text, values)
         if connection.features.can_return_columns_from_insert:
