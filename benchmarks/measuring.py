@@ -13,7 +13,7 @@ from statistics import median
 
 CONNECTIONS = 4
 ROUNDS = 5
-SECONDS = 1
+SECONDS = 3
 
 
 @dataclass(frozen=True)

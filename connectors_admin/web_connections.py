@@ -84,7 +84,7 @@ class Gathered(Unreader):
 
 
 class PlainRequest(Request):
-    """gunicorn's, which would look whether this client may speak for others. Here nobody may: Django
+    """gunicorn's, which looks whether this client may speak for others. Here nobody may: Django
     reads what a proxy says, if a setting says so."""
 
     def _peer_trusted_for_forwarded(self) -> tuple[dict[str, str], list[str]]:

@@ -133,7 +133,7 @@ if settings.EMBEDDED_DATABASE:
         with connection.cursor() as cursor:
             pages = cursor.execute("PRAGMA page_count").fetchone()[0]
             cursor.execute(f"PRAGMA max_page_count = {pages}")
-        full = error_of("CREATE TABLE more AS SELECT zeroblob(1000000)")
+        full = error_of("CREATE TABLE more AS SELECT zeroblob(50000000)")
         assert is_full(full) and is_outage(full)
 
 else:
