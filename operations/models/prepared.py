@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from copy import copy
-from typing import Any, Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models.expressions import Expression
@@ -67,7 +67,9 @@ class Prepared(Generic[Row]):
         self._kept: dict[str, _Kept] = {}
 
     def rows(self, **values: Any) -> list[Row]:
-        return list(ModelIterable(cast(Any, _Source(self._compiler(values)))))
+        connection = connections[DEFAULT_DB_ALIAS]
+        queryset = self._kept_for(connection, values)[0].queryset
+        return list(ModelIterable(_Source(queryset, self._compiler(values))))  # type: ignore[arg-type]
 
     def first(self, **values: Any) -> Row | None:
         return next(iter(self.rows(**values)), None)
@@ -107,7 +109,8 @@ class Prepared(Generic[Row]):
         )
 
     def _compile(self, connection: Any) -> _Kept:
-        query: Any = self._make().query
+        queryset: Any = self._make()
+        query = queryset.query
         if self._changes is not None:
             query = query.chain(UpdateQuery)
             query.add_update_values(self._changes)
@@ -118,7 +121,7 @@ class Prepared(Generic[Row]):
             table = connection.ops.quote_name(query.model._meta.db_table)
             text = text.replace(f"FROM {table}", f"FROM {table} INDEXED BY {self._index}", 1)
         reads = compiler.get_converters([each for each, *_ in compiler.select or ()])
-        return _Kept(compiler, text, parameters, reads)
+        return _Kept(queryset, compiler, text, parameters, reads)
 
 
 def _with_constants(text: str, parameters: Iterable[Any]) -> tuple[str, tuple[Any, ...]]:
@@ -142,6 +145,7 @@ def _with_constants(text: str, parameters: Iterable[Any]) -> tuple[str, tuple[An
 
 
 class _Kept(NamedTuple):
+    queryset: Any
     compiler: Any
     text: str
     parameters: tuple[Any, ...]
@@ -149,20 +153,21 @@ class _Kept(NamedTuple):
 
 
 class _Source:
-    """What Django's iterable of rows asks a queryset for."""
+    """The queryset, whose query has its compiler already."""
 
-    db = DEFAULT_DB_ALIAS
-    _known_related_objects: dict[Any, Any] = {}
-
-    def __init__(self, compiler: Any) -> None:
+    def __init__(self, queryset: Any, compiler: Any) -> None:
         self.query = self
-        self.compiler = compiler
+        self._queryset = queryset
+        self._compiler = compiler
 
     def get_compiler(self, using: str) -> Any:
-        return self.compiler
+        return self._compiler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queryset, name)
 
 
-_inserts: dict[tuple[type[models.Model], str], tuple[list[Any], str, Any]] = {}
+_inserts: dict[tuple[type[models.Model], str], tuple[list[Any], str]] = {}
 
 
 def insert(row: models.Model) -> None:
@@ -171,7 +176,7 @@ def insert(row: models.Model) -> None:
     key = (type(row), connection.vendor)
     if key not in _inserts:
         _inserts[key] = _compile_insert(row, connection)
-    fields, text, returning = _inserts[key]
+    fields, text = _inserts[key]
     given = [each.pre_save(row, True) for each in fields]
     values = [
         None if value is None else each.get_db_prep_save(value, connection)
@@ -180,14 +185,14 @@ def insert(row: models.Model) -> None:
     with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
         cursor.execute(text, values)
         if connection.features.can_return_columns_from_insert:
-            [row.pk] = connection.ops.fetch_returned_insert_columns(cursor, returning)
+            [row.pk] = cursor.fetchone()
         else:
             row.pk = connection.ops.last_insert_id(cursor, row._meta.db_table, "id")
     row._state.adding = False
     row._state.db = DEFAULT_DB_ALIAS
 
 
-def _compile_insert(row: models.Model, connection: Any) -> tuple[list[Any], str, Any]:
+def _compile_insert(row: models.Model, connection: Any) -> tuple[list[Any], str]:
     fields = [each for each in row._meta.concrete_fields if not each.primary_key]
     query: Any = InsertQuery(type(row))
     query.insert_values(fields, [row])
@@ -195,4 +200,4 @@ def _compile_insert(row: models.Model, connection: Any) -> tuple[list[Any], str,
     if connection.features.can_return_columns_from_insert:
         compiler.returning_fields = [row._meta.pk]
     [(text, _)] = compiler.as_sql()
-    return fields, text, compiler.returning_params
+    return fields, text
