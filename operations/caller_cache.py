@@ -19,12 +19,13 @@ LARGEST = 10_000
 
 class _Verified(NamedTuple):
     caller: Any
-    at: float
+    at: float  # when it was proved, by the monotonic clock
     expires: float
 
 
 # by digest: whoever could read this process's memory would find no token here
 _verified: dict[bytes, _Verified] = {}
+_generation = 0
 
 
 def find(token: str) -> Any:
@@ -35,18 +36,31 @@ def find(token: str) -> Any:
     return found.caller if 0 <= time.monotonic() - found.at < SECONDS else None
 
 
-def keep(token: str, caller: Any, expires: float) -> None:
-    """Believe this token for a while. ``expires`` is its own end, in seconds since 1970."""
+def generation() -> int:
+    """Changes whenever something does that tokens depend on."""
+    return _generation
+
+
+def keep(token: str, caller: Any, *, expires: float, at: float, since: int) -> None:
+    """Believe this token for a while.
+
+    ``expires`` is its own end, in seconds since 1970; ``at`` when the oldest thing was read that
+    proves it, by the monotonic clock; ``since`` the generation in which that began.
+    """
+    if since != _generation:  # what was read may have changed meanwhile
+        return
     if len(_verified) >= LARGEST:
         for digest in list(islice(_verified, LARGEST // 10)):
             _verified.pop(digest, None)
     digest = _digest(token)
     _verified.pop(digest, None)  # the newest comes last
-    _verified[digest] = _Verified(caller, time.monotonic(), expires)
+    _verified[digest] = _Verified(caller, at, expires)
 
 
 def forget() -> None:
     """Look at every token again: something that they depend on has changed."""
+    global _generation
+    _generation += 1
     _verified.clear()
 
 

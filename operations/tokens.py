@@ -119,15 +119,18 @@ def verify_token(text: str) -> Caller:
     """
     caller = caller_cache.find(text)
     if caller is None:
-        caller, expires = _verified(text)
-        caller_cache.keep(text, caller, expires)
+        since = caller_cache.generation()
+        caller, expires, at = _verified(text)
+        caller_cache.keep(text, caller, expires=expires, at=at, since=since)
     return caller
 
 
-def _verified(text: str) -> tuple[Caller, float]:
-    """The caller, and when the token runs out."""
+def _verified(text: str) -> tuple[Caller, float, float]:
+    """The caller, when the token runs out, and when what proves it was read."""
     kid = bearer.key_id_of(text)
+    at = time.monotonic()
     if _is_ours(kid):
+        at = min(at, _keys.read_at)
         claims = _our_claims(text, kid)
         application = _application_of(claims)
         if application is None:
@@ -145,7 +148,8 @@ def _verified(text: str) -> tuple[Caller, float]:
             raise DelegatedUseNotApplicable
         granted = str(claims["scp"]).split()
     roles = [role for role in application.roles if isinstance(granted, list) and role in granted]
-    return Caller(application.app_id, application.name, frozenset(roles)), claims["exp"]
+    caller = Caller(application.app_id, application.name, frozenset(roles))
+    return caller, float(claims["exp"]), at
 
 
 def jwks() -> dict[str, Any]:
@@ -167,10 +171,14 @@ def jwks() -> dict[str, Any]:
 
 
 def forget_keys() -> None:
-    """Look at the table again: after a rotation, and between tests."""
+    """Look at the table again, and at every token: after a rotation, and between tests."""
+    _look_at_keys_again()
+    caller_cache.forget()
+
+
+def _look_at_keys_again() -> None:
     global _keys
     _keys = _Keys()
-    caller_cache.forget()
 
 
 def rotate_signing_key(
@@ -252,7 +260,7 @@ def _application_of(claims: dict[str, Any]) -> Application | None:
     if application and application.enabled and not application.secret_usable:
         raise InvalidAuthenticationToken(f"{bearer.FAILURE} Secret revoked.", Lack.SECRET)
     if application and application.secret_ends:
-        claims["exp"] = min(claims["exp"], application.secret_ends.timestamp())
+        claims["exp"] = min(int(claims["exp"]), application.secret_ends.timestamp())
     return application
 
 
@@ -305,7 +313,7 @@ def _is_ours(kid: str) -> bool:
     if kid in _current_keys().verifying:
         return True
     if time.monotonic() - _keys.read_at > UNKNOWN_KEY_SECONDS:
-        forget_keys()
+        _look_at_keys_again()
     return kid in _current_keys().verifying
 
 

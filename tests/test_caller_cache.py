@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -100,10 +101,51 @@ def test_a_clock_that_was_set_back_does_not_make_it_last(token, clock):
     assert caller_cache.find(token) is None
 
 
+def test_it_is_no_longer_believed_than_the_keys_that_proved_it(application, token, clock):
+    """Else a key that somebody else may have would count for both times together."""
+    other = tokens.issue_token(application)[0]
+    clock[0] += caller_cache.SECONDS - 1  # the keys were read then
+    tokens.verify_token(other)
+    assert caller_cache.find(other)
+    clock[0] += 1
+    assert caller_cache.find(other) is None
+
+
+def test_what_changes_while_a_token_is_looked_up_counts(application, monkeypatch):
+    """The look came before the change, and its result after it."""
+    token = tokens.issue_token(application, application.secrets.get())[0]
+    look = tokens._application_of
+
+    def slow(claims):
+        found = look(claims)
+        application.secrets.get().revoke(COMMAND)
+        return found
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(tokens, "_application_of", slow)
+        tokens.verify_token(token)
+    with pytest.raises(InvalidAuthenticationToken):
+        tokens.verify_token(token)
+
+
+def test_a_token_with_an_unknown_key_ends_nobodys_time(token, clock):
+    clock[0] += tokens.UNKNOWN_KEY_SECONDS + 1
+    forged = jwt.encode({"iss": "x"}, "s" * 32, algorithm="HS256", headers={"kid": "unknown"})
+    with pytest.raises(InvalidAuthenticationToken):
+        tokens.verify_token(forged)
+    assert caller_cache.find(token)
+
+
 def test_no_more_than_so_many_are_kept_and_the_oldest_go(monkeypatch):
     monkeypatch.setattr(caller_cache, "LARGEST", 100)
     for number in range(150):
-        caller_cache.keep(f"token {number}", number, time.time() + 60)
+        caller_cache.keep(
+            f"token {number}",
+            number,
+            expires=time.time() + 60,
+            at=time.monotonic(),
+            since=caller_cache.generation(),
+        )
     assert len(caller_cache._verified) <= 100
     assert caller_cache.find("token 149") == 149
     assert caller_cache.find("token 0") is None

@@ -100,7 +100,7 @@ def test_the_changes_of_an_application(viewer):
     others = involved.exclude(pk__in=done_to.values("pk"))
     assert {change.action for change in others} == {"connection.created"}
     assert not done_to.filter(subject=str(other)).exists()
-    for rows, index in ((done_to, "change_of_application"), (involved, "change_by_application")):
+    for rows, index in ((done_to, "change_of_application"), (involved, "change_with_application")):
         [plan] = plans(lambda rows=rows: list(rows.order_by("-id")[:5]), about="change")
         assert index in plan
 

@@ -9,6 +9,7 @@ for its opposite, and ``not`` is carried down to the leaves.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +25,7 @@ from django.db.models.lookups import (
     LessThanOrEqual,
 )
 
+from operations.models.snapshot import one_snapshot
 from operations.models.texts import Beginning, ByCodePoint
 from operations.odata import conditions
 from operations.odata.conditions import Condition
@@ -240,8 +242,22 @@ def read_in_order(
     newest_first: bool,
 ) -> list[Any]:
     """So many rows in this order, from behind ``last`` or behind as many as are to be skipped."""
+    together = list(parts(keys))
+    with one_snapshot() if len(together) > 1 else nullcontext():
+        return _read(together, rows, last, skip=skip, number=number, newest_first=newest_first)
+
+
+def _read(
+    together: list[Part],
+    rows: QuerySet[Any, Any],
+    last: Mark | None,
+    *,
+    skip: int,
+    number: int,
+    newest_first: bool,
+) -> list[Any]:
     found: list[Any] = []
-    for part in parts(keys):
+    for part in together:
         rest = None
         if last is not None:
             if not part.holds(last):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -18,6 +19,7 @@ from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ConnectionOperation, OperationRow
+from operations.models.operation_row import OperationMembers
 from operations.models.prepared import Prepared, parameter
 from operations.odata.ordering import Mark
 
@@ -99,21 +101,20 @@ class OperationViewSet(GraphViewSet):
         return self.once(report)
 
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
-        row, connection_id = access.read_operation(self.caller, connection_id, operation_id)
+        row: OperationMembers
+        if self.prefer.annotations:
+            row = whole = self.find(connection_id, operation_id)
+            connection_id = whole.connection.graph_id
+            render = partial(self.render.operation, whole, history=True)
+        else:
+            row, connection_id = access.read_operation(self.caller, connection_id, operation_id)
+            render = partial(self.render.row, row, connection_id)
         options = self.query_options(ENTITY_OPTIONS)
         headers = {"ETag": row.etag}
         if row.is_workers and not row.is_terminal:
             headers["Retry-After"] = str(settings.OPERATION_RETRY_AFTER)
-        unchanged = self.not_modified(row.etag, headers)
-        if unchanged:
-            return unchanged
-        if self.prefer.annotations:
-            operation = self.find(connection_id, operation_id)
-            document = self.render.operation(operation, history=True)
-        else:
-            document = self.render.row(row, connection_id)
-        return self.entity(
-            document,
+        return self.not_modified(row.etag, headers) or self.entity(
+            render(),
             self.root.context_below(connection_id, NAVIGATION),
             select=options.columns,
             headers=headers,

@@ -137,7 +137,9 @@ def _match(path: str, urlconf: str) -> ResolverMatch:
 
 
 def call_view(request: HttpRequest) -> HttpResponse:
-    """The answer of the view that a canonical path leads to. Raises Resolver404."""
+    """The answer of the view that a canonical path leads to. Raises Resolver404, and DisallowedHost
+    when the client used a name that is not ours."""
+    request.get_host()
     match = _match(request.path_info, get_urlconf() or settings.ROOT_URLCONF)
     request.resolver_match = match
     return match.func(request, *match.args, **match.kwargs)

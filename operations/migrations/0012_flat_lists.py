@@ -38,24 +38,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.RemoveIndex(
-            model_name='connectionoperation',
-            name='operation_in_progress',
-        ),
-        migrations.RemoveIndex(
-            model_name='connectionoperation',
-            name='operation_completions',
-        ),
-        AlterCollation(
-            model_name='connectionoperation',
-            name='graph_id',
-            field=operations.models.texts.CodePointField(default=operations.models.operation_id.new_operation_id, max_length=128, validators=[operations.models.operation_id.validate_operation_id], verbose_name='id'),
-        ),
-        DropIndexOfKey(
-            model_name='connectionoperation',
-            name='retry_of',
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='operations.connectionoperation'),
-        ),
+        # first: who reads need not wait while these are made
         migrations.AddIndex(
             model_name='connectionoperation',
             index=models.Index(condition=models.Q(('requested_app_id__isnull', False)), fields=['requested_app_id', 'id'], name='operation_by_application'),
@@ -88,16 +71,35 @@ class Migration(migrations.Migration):
             model_name='connectionoperation',
             index=models.Index(models.F('connection'), operations.models.texts.ByCodePoint(operations.models.texts.Beginning('error_target', 128)), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('error_target__isnull', False)), name='operation_by_error_target'),
         ),
-        migrations.RemoveIndex(
-            model_name='change',
-            name='change_by_application',
-        ),
         migrations.AddIndex(
             model_name='change',
-            index=models.Index(operations.models.change.ApplicationInvolved(), models.F('id'), name='change_by_application'),
+            index=models.Index(operations.models.change.ApplicationInvolved(), models.F('id'), name='change_with_application'),
         ),
         migrations.AddIndex(
             model_name='change',
             index=models.Index(operations.models.change.ApplicationMeant(), models.F('id'), condition=models.Q(('connection_key', None)), name='change_of_application'),
+        ),
+        # from here on they do
+        migrations.RemoveIndex(
+            model_name='connectionoperation',
+            name='operation_in_progress',
+        ),
+        migrations.RemoveIndex(
+            model_name='connectionoperation',
+            name='operation_completions',
+        ),
+        AlterCollation(
+            model_name='connectionoperation',
+            name='graph_id',
+            field=operations.models.texts.CodePointField(default=operations.models.operation_id.new_operation_id, max_length=128, validators=[operations.models.operation_id.validate_operation_id], verbose_name='id'),
+        ),
+        DropIndexOfKey(
+            model_name='connectionoperation',
+            name='retry_of',
+            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retries', to='operations.connectionoperation'),
+        ),
+        migrations.RemoveIndex(
+            model_name='change',
+            name='change_by_application',
         ),
     ]

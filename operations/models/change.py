@@ -199,7 +199,7 @@ class Change(models.Model):
             # the filters of the activity page
             models.Index(fields=["at"], name="change_by_time"),
             models.Index(fields=["action", "id"], name="change_by_action"),
-            models.Index(ApplicationInvolved(), "id", name="change_by_application"),
+            models.Index(ApplicationInvolved(), "id", name="change_with_application"),
             # the history of one application
             models.Index(
                 ApplicationMeant(),

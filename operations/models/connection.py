@@ -85,19 +85,19 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
         turn = models.Case(models.When(pk__gt=after, then=0), default=1)
         return waiting.order_by(turn, "pk").values_list("pk", flat=True).first()
 
-    def hold(self, key: int, *, shared: bool = False) -> bool:
+    def hold(self, key: int) -> bool:
         """Lock a connection before anything below it, in the order in which a deletion locks.
         Returns whether it is there and is not being deleted.
 
         Whoever ends an operation counts it below the connection; without this, one that locks the
-        operation first and a deletion would wait for each other. ``shared`` is for those who only
-        insert below it: they need not wait for each other, and the deletion waits for all. Nothing
-        is locked on SQLite, whose transactions take turns.
+        operation first and a deletion would wait for each other. Those who only insert below it
+        take turns too: a lock that they share could keep a deletion waiting without end. Nothing is
+        locked on SQLite, whose transactions take turns.
         """
         database = connections[self.db]
         text = _HOLD
         if database.features.has_select_for_update:
-            text += " FOR KEY SHARE" if shared else " FOR NO KEY UPDATE"
+            text += " FOR NO KEY UPDATE"
         with database.cursor() as cursor:
             cursor.execute(text, [key])
             found = cursor.fetchone()

@@ -131,8 +131,7 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
             with transaction.atomic():
                 # not left to the foreign key: that is looked at when the transaction ends, and
                 # this may be a part of a longer one
-                shared = status not in TERMINAL  # an end is also counted
-                if not ExternalConnection.objects.hold(connection.pk, shared=shared):
+                if not ExternalConnection.objects.hold(connection.pk):
                     raise ItemNotFound("Connection")
                 operation = self.model(
                     connection=connection,

@@ -36,6 +36,10 @@ class OutcomeCountQuerySet(models.QuerySet["OutcomeCount"]):
         """Count ``number`` more (fewer, when negative). Call it in the transaction of the end."""
         database = connections[self.db]
         day = models.DateField().get_db_prep_value(at.astimezone(UTC).date(), database)
+        if number < 0:  # what was not counted is not taken away
+            row = self.filter(connection_id=connection_key, day=day, fingerprint=fingerprint)
+            row.update(count=F("count") + number)
+            return
         with database.cursor() as cursor:
             cursor.execute(_ADD, [connection_key, day, fingerprint, number])
 
