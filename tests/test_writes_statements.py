@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from django.conf import settings
@@ -84,13 +85,30 @@ def in_a_thread(call):
 if not settings.EMBEDDED_DATABASE:  # whose transactions take turns
 
     @pytest.mark.django_db(transaction=True)
-    def test_reports_of_one_connection_do_not_wait_for_each_other():
+    def test_a_deletion_has_its_turn_however_many_report():
+        """With a lock that they share, reports that overlap would keep it waiting without end."""
         connection = factories.make_connection()
-        with transaction.atomic():
-            factories.report(connection)
-            thread, answers = in_a_thread(lambda: factories.report(connection))
+        enough = threading.Event()
+
+        def report_on_and_on():
+            while not enough.wait(0.001):
+                with transaction.atomic():
+                    factories.report(connection)
+                    time.sleep(0.02)
+
+        reporting = [in_a_thread(report_on_and_on) for _ in range(8)]
+        try:
+            time.sleep(0.5)
+            deletion, answers = in_a_thread(
+                lambda: provisioning.request_deletion(connection, factories.COMMAND)
+            )
+            deletion.join(20)
+            assert answers == [None]
+        finally:
+            enough.set()
+        for thread, answers in reporting:
             thread.join(20)
-            assert isinstance(answers[0], ConnectionOperation)
+            assert isinstance(answers[0], ItemNotFound)
 
     @pytest.mark.django_db(transaction=True)
     def test_an_end_waits_for_the_other_ends_of_its_connection():
