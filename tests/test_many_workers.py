@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 
 from tests.afterwards import look
-from tests.processes import manage, own_database, query, shell, start_worker, wait_for
+from tests.processes import manage, own_database, query, shell, start, wait_for
 
 pytestmark = pytest.mark.faults
 
@@ -37,7 +37,14 @@ def completed(environment) -> int:
 
 
 def test_three_workers_on_500_operations_and_one_is_killed(installation, figures):
-    workers = [start_worker(installation | {"OPERATION_LEASE": "2"}) for _ in range(3)]
+    more = {"OPERATION_LEASE": "2", "DJANGO_SETTINGS_MODULE": "connectors_admin.settings"}
+    slowly = (
+        "-m",
+        "tests.slow",
+        "0.002",
+        "run_operations",
+    )  # else all is done before one is killed
+    workers = [start(installation | more, *slowly) for _ in range(3)]
     wait_for(lambda: query(installation, ALIVE) == (3,))
     shell(installation, REQUEST)
     begun = time.monotonic()
