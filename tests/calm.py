@@ -74,10 +74,15 @@ def check_writes(serving: Serving) -> None:
 def check_reads(serving: Serving) -> None:
     """The database does not answer at all: every way in."""
     assert refused_calmly(ask(serving, "/v1.0/external/connections"))
-    # the batch itself needs the database for its token
+    # a token that was accepted a moment ago is known without the database, another is not
     part = {"id": "1", "method": "GET", "url": "/external/connections"}
-    assert refused_calmly(ask(serving, "/v1.0/$batch", {"requests": [part]}))
-    assert refused_calmly(ask(serving, "/v1.0/no/such/path"))
+    answer = status, _, batch = ask(serving, "/v1.0/$batch", {"requests": [part]})
+    if status == 200:
+        [part] = batch["responses"]
+        answer = part["status"], part["headers"], part["body"]
+    assert refused_calmly(answer)
+    answer = ask(serving, "/v1.0/no/such/path")
+    assert answer[0] == 404 or refused_calmly(answer)
 
     path = urllib.parse.urlsplit(serving.printed("Token address")).path
     status, headers, body = ask(serving, path, form=client(serving), bearer=False)
