@@ -237,7 +237,7 @@ def test_attempts_are_the_workers_and_retries_are_operations(operator):
     operation = factories.request_registration(factories.make_connection())
     held = provisioning.claim("w")
     provisioning.fail_attempt(held, "It broke.")
-    ConnectionOperation.objects.update(run_after=timezone.now())
+    ConnectionOperation.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     OutcomeRule.objects.create(error={"message": "No."})
     factories.work_off()
     operation.refresh_from_db()
