@@ -143,6 +143,17 @@ def test_what_is_internal_stays_inside(graph, connection, django_user_model):
     assert (history[0]["channel"], history[0]["by"]) == ("dashboard", None)
 
 
+def test_one_operation_costs_no_query_for_each_annotation(
+    graph, connection, django_assert_num_queries
+):
+    retry = provisioning.retry(fail_registration(connection), COMMAND)
+    path = f"{HERE}/operations/{retry.graph_id}"
+    graph.get(path)  # who is asking is known then
+    with django_assert_num_queries(3):  # whether it may be seen, the whole of it, its history
+        found = annotations(graph.get(path, **ALL).json())
+    assert found["retryOf"] and found["history"] and found["createdDateTime"]
+
+
 def test_a_list_has_the_times_of_each_but_no_histories(
     graph, connection, django_assert_num_queries
 ):

@@ -18,6 +18,7 @@ from operations.api.query import Rows
 from operations.api.reading import read_new_operation, read_operation_update
 from operations.api.representation import Json
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
+from operations.errors import ItemNotFound
 from operations.models import ConnectionOperation, OperationRow
 from operations.models.operation_row import OperationMembers
 from operations.models.prepared import Prepared, parameter
@@ -67,6 +68,15 @@ class OperationViewSet(GraphViewSet):
             self.caller, connection_id, operation_id, to_write=not self.reads
         )
 
+    def find_whole(self, connection_id: str, operation_id: str) -> ConnectionOperation:
+        """With what annotations tell, all of it as it was at one moment."""
+        found = self.find(connection_id, operation_id)
+        whole = whole_rows_of(found.connection_id).filter(pk=found.pk).first()
+        if whole is None:  # deleted meanwhile
+            raise ItemNotFound("ConnectionOperation")
+        whole.connection = found.connection
+        return whole
+
     def list(self, request: Request, connection_id: str) -> HttpResponse:
         connection = self.find_parent(connection_id)
         key, graph_id, render = connection.pk, connection.graph_id, self.render
@@ -103,7 +113,7 @@ class OperationViewSet(GraphViewSet):
     def retrieve(self, request: Request, connection_id: str, operation_id: str) -> HttpResponse:
         row: OperationMembers
         if self.prefer.annotations:
-            row = whole = self.find(connection_id, operation_id)
+            row = whole = self.find_whole(connection_id, operation_id)
             connection_id = whole.connection.graph_id
             render = partial(self.render.operation, whole, history=True)
         else:
