@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.utils import timezone
 
 from operations import caller_cache, tokens
 from operations.errors import InvalidAuthenticationToken
 from operations.models import Application
 from tests.factories import COMMAND
+
+_make_pem = tokens.new_private_pem  # each test has another in its place
 
 
 @pytest.fixture
@@ -61,20 +61,11 @@ def test_what_changed_in_another_process_counts_when_it_is_looked_up_again(token
     ids=["disabled", "revoked", "rotated"],
 )
 def test_what_changed_in_this_process_counts_at_once(application, token, change, monkeypatch):
-    other = another_pem()
+    other = _make_pem()
     monkeypatch.setattr(tokens, "new_private_pem", lambda: other)
     change(application)
     with pytest.raises(InvalidAuthenticationToken):
         tokens.verify_token(token)
-
-
-def another_pem() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
 
 
 def test_it_is_not_believed_beyond_its_own_end(application, clock):

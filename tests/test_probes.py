@@ -189,14 +189,15 @@ def test_the_database_is_gone_and_comes_back(installation, serving, log):
     assert log.read_text().count("Not ready: ") == log.read_text().count("Ready again.") == 1
 
 
-@pytest.mark.skipif(django_settings.EMBEDDED_DATABASE, reason="SQLite's readers wait for nobody")
-def test_a_database_that_does_not_answer_is_not_waited_for(installation, serving):
-    with written_by_another(installation, "django_migrations"):
-        began = time.monotonic()
-        answer = ask(serving.address, "/readyz")
-        assert time.monotonic() - began < 5
-        assert answer[0] == 503
-    assert ask(serving.address, "/readyz")[0] == 200
+if not django_settings.EMBEDDED_DATABASE:  # SQLite's readers wait for nobody
+
+    def test_a_database_that_does_not_answer_is_not_waited_for(installation, serving):
+        with written_by_another(installation, "django_migrations"):
+            began = time.monotonic()
+            answer = ask(serving.address, "/readyz")
+            assert time.monotonic() - began < 5
+            assert answer[0] == 503
+        assert ask(serving.address, "/readyz")[0] == 200
 
 
 def test_without_a_worker_the_api_stays_and_the_strict_probe_says_no(tmp_path):

@@ -8,17 +8,20 @@ from django.db import models
 from django.utils import timezone
 
 
-class Operation(models.Model):
+class Columns(models.Model):
+    """What both a read and a write need."""
+
     connection_id = models.BigIntegerField()
     graph_id = models.CharField(max_length=128)
     status = models.SmallIntegerField()
     error_code = models.CharField(max_length=255, null=True)  # noqa: DJ001
     error_message = models.TextField(null=True)  # noqa: DJ001
     error_target = models.TextField(null=True)  # noqa: DJ001
-    created_at = models.DateTimeField()
-    changed_at = models.DateTimeField()
+    created_at = models.DateTimeField(default=timezone.now)
+    changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        abstract = True
         app_label = "baselines"
         managed = False
         db_table = "operations_connectionoperation"
@@ -27,16 +30,15 @@ class Operation(models.Model):
         return self.graph_id
 
 
-class WholeOperation(models.Model):
-    """The same table with every column, as one needs it to write."""
+class Operation(Columns):
+    class Meta(Columns.Meta):
+        abstract = False
 
-    connection_id = models.BigIntegerField()
-    graph_id = models.CharField(max_length=128)
+
+class WholeOperation(Columns):
+    """With every other column, as one needs it to write."""
+
     kind = models.CharField(max_length=24, default="reported")
-    status = models.SmallIntegerField()
-    error_code = models.CharField(max_length=255, null=True)  # noqa: DJ001
-    error_message = models.TextField(null=True)  # noqa: DJ001
-    error_target = models.TextField(null=True)  # noqa: DJ001
     error_details = models.JSONField(null=True)
     error_inner = models.JSONField(null=True)
     payload = models.JSONField(null=True)
@@ -46,10 +48,8 @@ class WholeOperation(models.Model):
     retry_of_id = models.BigIntegerField(null=True)
     triage = models.CharField(max_length=12)
     triage_note = models.TextField()
-    created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
-    changed_at = models.DateTimeField(auto_now=True)
     usual_seconds = models.FloatField(null=True)
     overdue_at = models.DateTimeField(null=True)
     fingerprint = models.CharField(max_length=32)
@@ -58,13 +58,8 @@ class WholeOperation(models.Model):
     lease_until = models.DateTimeField(null=True)
     attempt = models.PositiveSmallIntegerField(default=0)
 
-    class Meta:
-        app_label = "baselines"
-        managed = False
-        db_table = "operations_connectionoperation"
-
-    def __str__(self) -> str:
-        return self.graph_id
+    class Meta(Columns.Meta):
+        abstract = False
 
 
 class Change(models.Model):
