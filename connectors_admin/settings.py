@@ -122,7 +122,10 @@ def _database() -> dict:
         config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
         config["CONN_HEALTH_CHECKS"] = True
         # without connections that stay, a pooler may be between that hands out another each time
-        config["DISABLE_SERVER_SIDE_CURSORS"] = config["CONN_MAX_AGE"] == 0 and not pool
+        passing = config["CONN_MAX_AGE"] == 0 and not pool
+        config["DISABLE_SERVER_SIDE_CURSORS"] = passing
+        # a statement that comes so often is planned once for its connection (models.prepared)
+        options.setdefault("prepare_threshold", None if passing else 3)
     return config
 
 

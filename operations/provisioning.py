@@ -43,10 +43,11 @@ from operations.models import (
     Schema,
 )
 from operations.models.claim import Claim
+from operations.models.inserting import insert
 from operations.models.moves import outcome_columns
 from operations.models.operation_queryset import delay_after, expectation, longest_delay
 from operations.models.outcome_count import count_outcome
-from operations.models.prepared import insert
+from operations.models.pace import usual_seconds
 from operations.models.races import once_more
 from operations.models.steps import (
     ALIVE_ABOVE,
@@ -207,7 +208,9 @@ def _enqueue(
                 retry_of=retry_of,
                 run_after=Now(),
                 **expectation(
-                    current, Kind.SCHEMA_REGISTRATION, OperationStatus.INPROGRESS, timezone.now()
+                    usual_seconds(current, Kind.SCHEMA_REGISTRATION),
+                    OperationStatus.INPROGRESS,
+                    timezone.now(),
                 ),
             )
             Change.record(
@@ -433,9 +436,8 @@ def request_deletion(
     when it is not what ``only_if`` names.
     """
     with transaction.atomic():
-        # The whole row is locked: an insert below it waits, and then finds its connection gone.
         alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
-        current = alive.select_for_update().first()
+        current = alive.select_for_update(no_key=True).first()
         if current is None:
             raise ItemNotFound("Connection")
         only_if.check(current.etag)
@@ -446,6 +448,12 @@ def request_deletion(
             connection=connection,
             before=connection.snapshot(),
         )
+    # From here on nobody begins to write below it. The whole row is locked only now: that waits
+    # for those who have begun, and would never end if others began meanwhile.
+    with transaction.atomic():
+        deleting = ExternalConnection.objects.deleting().filter(pk=connection.pk)
+        if deleting.select_for_update().first() is None:  # a worker has purged it already
+            return
         rows = connection.operations.all()[: settings.PURGE_IN_REQUEST + 1].count()
         if rows <= settings.PURGE_IN_REQUEST:
             _purge(connection, actor)

@@ -97,7 +97,7 @@ def test_schema_base_type():
 
 @pytest.mark.parametrize("field", ["action", "channel", "actor_kind"])
 def test_change_words(field):
-    change_record = Change.objects.filter(pk=Change.record(COMMAND, Action.RULE_CHANGED).pk)
+    change_record = Change.objects.filter(pk=Change.record(COMMAND, Action.RULE_CHANGED))
     rows = QuerySet(Change).filter(pk__in=change_record)  # past the append-only manager
     breaks(f"change_{field}_known", lambda: rows.update(**{field: "zzz"}))
 

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from operations.access import Caller
 from operations.api.representation import Json
 from operations.models import ConnectionOperation, ExternalConnection, Replay
-from operations.models.prepared import insert
+from operations.models.inserting import insert_values
 from operations.models.replay import RequestKey
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,8 @@ def once(
             return _again(kept)
         response, made = make()
         is_operation = isinstance(made, ConnectionOperation)
-        answered = Replay(
+        insert_values(
+            Replay,
             app_id=key.app_id,
             client_request_id=key.client_request_id,
             fingerprint=key.fingerprint,
@@ -63,7 +64,6 @@ def once(
             headers={name: response[name] for name in KEPT_HEADERS if name in response},
             body=response.content.decode(),
         )
-        insert(answered)
         return response
 
 

@@ -35,6 +35,7 @@ from operations.models.moves import NO_ERROR, TERMINAL, error_columns
 from operations.models.operation_id import new_operation_id
 from operations.models.operation_queryset import expectation
 from operations.models.outcome_count import count_outcome
+from operations.models.pace import usual_seconds
 
 MAKER = "seed_demo"
 COMMAND = Actor.command(MAKER)
@@ -182,7 +183,7 @@ def _make_operation(
         attempt=int(op.is_workers and not op.queued),
         **(error_columns(op.error) if op.status == FAILED else NO_ERROR),
         # as if it had been reported when it began
-        **expectation(connection, kind, RUNNING, asked)
+        **expectation(usual_seconds(connection, kind), RUNNING, asked)
         | ({} if op.status == RUNNING else {"overdue_at": None}),
     )
     if ended:

@@ -13,7 +13,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from operations.masking import mask
-from operations.models.prepared import insert
+from operations.models.inserting import insert_values
 
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
@@ -225,7 +225,13 @@ class Change(models.Model):
         raise TypeError("Change records are append-only.")
 
     @classmethod
-    def record(
+    def record(cls, actor: Actor, action: Action, **about: Any) -> int:
+        """Append one record and return its key; ``about`` is what ``values`` takes. Call it inside
+        the transaction that makes the change."""
+        return insert_values(cls, **cls.values(actor, action, **about))
+
+    @classmethod
+    def values(
         cls,
         actor: Actor,
         action: Action,
@@ -236,17 +242,27 @@ class Change(models.Model):
         before: dict[str, Any] | None = None,
         after: dict[str, Any] | None = None,
         note: str = "",
-    ) -> Change:
-        """Append one record. Call it inside the transaction that makes the change.
-
-        ``note`` is kept without secrets; ``before`` and ``after`` are as the row is.
-        """
-        change = cls._about(actor, action, connection=connection, operation=operation)
-        change.subject = subject[:200]
-        change.before, change.after = before, after
-        change.note = mask(note) if note else ""
-        insert(change)
-        return change
+    ) -> dict[str, Any]:
+        """The columns of a record. ``note`` is kept without secrets; ``before`` and ``after`` are
+        as the row is."""
+        if operation is not None and connection is None:
+            connection = operation.connection
+        return {
+            "action": action,
+            "channel": actor.channel,
+            "actor_kind": actor.kind,
+            "actor_name": actor.name[:200],
+            "actor_app_id": actor.app_id,
+            "request_id": actor.request_id[:64],
+            "connection_key": connection.pk if connection else None,
+            "connection_graph_id": connection.graph_id if connection else "",
+            "operation_key": operation.pk if operation else None,
+            "operation_graph_id": operation.graph_id if operation else "",
+            "subject": subject[:200],
+            "before": before,
+            "after": after,
+            "note": mask(note) if note else "",
+        }
 
     @classmethod
     def record_many(
@@ -254,29 +270,5 @@ class Change(models.Model):
     ) -> None:
         """Append a record of the same for each of the operations, by whom it stands beside."""
         Change.objects.bulk_create(
-            [Change._about(actor, action, operation=each) for actor, each in operations]
-        )
-
-    @classmethod
-    def _about(
-        cls,
-        actor: Actor,
-        action: Action,
-        *,
-        connection: ExternalConnection | None = None,
-        operation: ConnectionOperation | None = None,
-    ) -> Change:
-        if operation is not None and connection is None:
-            connection = operation.connection
-        return cls(
-            action=action,
-            channel=actor.channel,
-            actor_kind=actor.kind,
-            actor_name=actor.name[:200],
-            actor_app_id=actor.app_id,
-            request_id=actor.request_id[:64],
-            connection_key=connection.pk if connection else None,
-            connection_graph_id=connection.graph_id if connection else "",
-            operation_key=operation.pk if operation else None,
-            operation_graph_id=operation.graph_id if operation else "",
+            [Change(**Change.values(actor, action, operation=each)) for actor, each in operations]
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connections, models, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Length, Lower
 from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
@@ -24,6 +24,7 @@ from operations.errors import (
 from operations.models.change import Action, Actor, Change
 from operations.models.enums import ConnectionState, ContentCategory
 from operations.models.moves import same_json
+from operations.models.prepared import Prepared, parameter
 from operations.models.races import once_more
 from operations.preconditions import ALWAYS, Precondition, weak_tag
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 MAX_NAME = 128
 MAX_CONNECTOR_ID = 128
 CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
-_HOLD = "SELECT deleting_since IS NULL FROM operations_externalconnection WHERE id = %s"
 RESERVED_IDS = frozenset(
     name.lower()
     for name in (
@@ -85,23 +85,17 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
         turn = models.Case(models.When(pk__gt=after, then=0), default=1)
         return waiting.order_by(turn, "pk").values_list("pk", flat=True).first()
 
-    def hold(self, key: int) -> bool:
+    def hold(self, key: int, *, shared: bool = False) -> bool:
         """Lock a connection before anything below it, in the order in which a deletion locks.
         Returns whether it is there and is not being deleted.
 
         Whoever ends an operation counts it below the connection; without this, one that locks the
-        operation first and a deletion would wait for each other. Those who only insert below it
-        take turns too: a lock that they share could keep a deletion waiting without end. Nothing is
-        locked on SQLite, whose transactions take turns.
+        operation first and a deletion would wait for each other. A ``shared`` lock keeps out
+        nothing but the deletion of the row: for those who only write below it. Nothing is locked
+        on SQLite, whose transactions take turns.
         """
-        database = connections[self.db]
-        text = _HOLD
-        if database.features.has_select_for_update:
-            text += " FOR NO KEY UPDATE"
-        with database.cursor() as cursor:
-            cursor.execute(text, [key])
-            found = cursor.fetchone()
-        return bool(found and found[0])
+        found = (_SHARED if shared else _HELD).tuples(key=key)
+        return bool(found and found[0][0])
 
     @once_more
     def register(
@@ -343,3 +337,16 @@ class AuthorizedApp(models.Model):
 
     def __str__(self) -> str:
         return str(self.app_id)
+
+
+def alive_or_not(*more: Any) -> models.QuerySet[ExternalConnection, Any]:
+    """Of the connection with a key that is a Parameter, whether it is not being deleted."""
+    found = ExternalConnection.objects.filter(pk=parameter(ExternalConnection, "key=id")).order_by()
+    alive = models.ExpressionWrapper(
+        models.Q(deleting_since=None), output_field=models.BooleanField()
+    )
+    return found.values_list(alive, *more)
+
+
+_HELD = Prepared(lambda: alive_or_not().select_for_update(no_key=True))
+_SHARED = Prepared(alive_or_not, key_share=True)

@@ -312,7 +312,7 @@ class ConnectionOperation(OperationMembers, models.Model):
         ``only_if`` names. Whoever comes second gets the named refusal.
         """
         with transaction.atomic():
-            ExternalConnection.objects.hold(self.connection_id)
+            ExternalConnection.objects.hold(self.connection_id, shared=True)
             current = _LOCKED.first(key=self.pk)
             if current is None:
                 raise ItemNotFound("ConnectionOperation")
@@ -360,10 +360,6 @@ class ConnectionOperation(OperationMembers, models.Model):
         grouped_before = self.fingerprint
         for column, value in columns.items():
             setattr(self, column, value)
-        if new == old:
-            recount_failure(self, grouped_before)
-        elif self.is_terminal:
-            count_outcome(self)
         action = {
             OperationStatus.COMPLETED: Action.OPERATION_COMPLETED,
             OperationStatus.FAILED: Action.OPERATION_FAILED,
@@ -378,6 +374,11 @@ class ConnectionOperation(OperationMembers, models.Model):
         )
         if new == OperationStatus.COMPLETED:
             self.supersede_failures(actor)
+        # last, for all that end on one day share the row in which they are counted
+        if new == old:
+            recount_failure(self, grouped_before)
+        elif self.is_terminal:
+            count_outcome(self)
         return True
 
     def _check_move(

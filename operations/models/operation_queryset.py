@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.db import IntegrityError, connections, models, transaction
+from django.db import connections, models, transaction
 from django.db.models import Q, Value
 from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from operations.errors import InvalidRequest, ItemNotFound, NameAlreadyExists
+from operations.models import pace
 from operations.models.change import Action, Actor, Change
 from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
+from operations.models.inserting import Following, insert
 from operations.models.moves import (
     TERMINAL,
     Kind,
@@ -24,9 +26,6 @@ from operations.models.moves import (
 )
 from operations.models.operation_id import new_operation_id, operation_id_fault
 from operations.models.outcome_count import count_outcome
-from operations.models.pace import overdue_at, usual_seconds
-from operations.models.prepared import insert
-from operations.models.races import once_more
 
 if TYPE_CHECKING:
     from operations.models.operation import ConnectionOperation
@@ -107,7 +106,6 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
             return self.filter(graph_id__gte=beginning, graph_id__lt=f"{beginning}\x7f")
         return self.filter(graph_id__startswith=beginning)
 
-    @once_more
     def report(
         self,
         connection: ExternalConnection,
@@ -125,53 +123,61 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         if graph_id is not None and (fault := operation_id_fault(graph_id)):
             raise InvalidRequest([fault])
         check_error_fits(status, error)
-        graph_id = graph_id or new_operation_id()
-        now = timezone.now()
-        try:
-            with transaction.atomic():
-                # not left to the foreign key: that is looked at when the transaction ends, and
-                # this may be a part of a longer one
-                if not ExternalConnection.objects.hold(connection.pk):
-                    raise ItemNotFound("Connection")
-                operation = self.model(
-                    connection=connection,
-                    graph_id=graph_id,
-                    kind=Kind.REPORTED,
-                    requested_by=actor.name[:200],
-                    requested_app_id=actor.app_id,
-                    request_id=actor.request_id[:64],
-                    started_at=None if status == OperationStatus.UNSPECIFIED else now,
-                    **outcome_columns(status, error, now)
-                    | expectation(connection, Kind.REPORTED, status, now),
-                )
-                insert(operation)
-                Change.record(
-                    actor,
-                    Action.OPERATION_REPORTED,
-                    operation=operation,
-                    after=operation.snapshot(),
-                )
-                if operation.is_terminal:
-                    count_outcome(operation)
-                if status == OperationStatus.COMPLETED:
-                    operation.supersede_failures(actor)
-        except IntegrityError:
-            if not self.filter(connection=connection, graph_id=graph_id).exists():
-                raise
+        # of a longer transaction it is a part without a savepoint, for both refusals come before
+        # anything has been written
+        with transaction.atomic(savepoint=False):
+            # not left to the foreign key: that is looked at when the transaction ends
+            alive, usual = pace.hold(connection, Kind.REPORTED)
+            operation = None
+            if alive:
+                operation = self._insert_reported(connection, actor, graph_id, status, error, usual)
+        if not alive:
+            raise ItemNotFound("Connection")
+        if operation is None:
             raise NameAlreadyExists(
                 f"Connection '{connection.graph_id}' already has an operation with the id "
                 f"'{graph_id}'.",
                 target="id",
-            ) from None
+            )
+        return operation
+
+    def _insert_reported(
+        self,
+        connection: ExternalConnection,
+        actor: Actor,
+        graph_id: str | None,
+        status: OperationStatus,
+        error: dict[str, Any] | None,
+        usual: float | None,
+    ) -> ConnectionOperation | None:
+        """None when there is one with this id."""
+        now = timezone.now()
+        operation = self.model(
+            connection=connection,
+            graph_id=graph_id or new_operation_id(),
+            kind=Kind.REPORTED,
+            requested_by=actor.name[:200],
+            requested_app_id=actor.app_id,
+            request_id=actor.request_id[:64],
+            started_at=None if status == OperationStatus.UNSPECIFIED else now,
+            **outcome_columns(status, error, now) | expectation(usual, status, now),
+        )
+        recorded = Change.values(
+            actor, Action.OPERATION_REPORTED, operation=operation, after=operation.snapshot()
+        )
+        change = Following(Change, recorded, refers="operation_key")
+        if not insert(operation, unless=("connection", "graph_id"), following=change):
+            return None
+        if status == OperationStatus.COMPLETED:
+            operation.supersede_failures(actor)
+        if operation.is_terminal:
+            count_outcome(operation)
         return operation
 
 
-def expectation(
-    connection: ExternalConnection, kind: Kind, status: OperationStatus, now: datetime
-) -> dict[str, Any]:
+def expectation(usual: float | None, status: OperationStatus, now: datetime) -> dict[str, Any]:
     """What a new row holds about its duration: the usual one, and from when on it is stuck."""
     if status in TERMINAL:
         return {}
-    usual = usual_seconds(connection, kind)
     running = status == OperationStatus.INPROGRESS
-    return {"usual_seconds": usual, "overdue_at": overdue_at(now, usual) if running else None}
+    return {"usual_seconds": usual, "overdue_at": pace.overdue_at(now, usual) if running else None}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import models
 
+from operations.models.connection import alive_or_not
 from operations.models.durations import SecondsBetween
 from operations.models.enums import OperationStatus
 from operations.models.moves import Kind
@@ -29,10 +30,39 @@ LEAST_SAMPLE = 3
 def usual_seconds(connection: ExternalConnection, kind: Kind) -> float | None:
     """The median duration in seconds of the connection's newest completions of this kind."""
     times = _newest_completions.tuples(connection=connection.pk, kind=kind)
+    return _median([seconds for [seconds] in times])
+
+
+def hold(connection: ExternalConnection, kind: Kind) -> tuple[bool, float | None]:
+    """What ``ExternalConnection.objects.hold`` does and returns, shared, and ``usual_seconds``."""
+    found = _held.tuples(key=connection.pk, connection=connection.pk, kind=kind)
+    if not found:
+        return False, None
+    [(alive, times)] = found
+    return bool(alive), _median(times)
+
+
+def _median(times: list[Any]) -> float | None:
     if len(times) < LEAST_SAMPLE:
         return None
     # to the millisecond: SQLite's function is no more exact
-    return round(median(float(seconds) for [seconds] in times), 3)
+    return round(median(map(float, times)), 3)
+
+
+class _Listed(models.Subquery):
+    """The column ``seconds`` of a subquery, as one list."""
+
+    output_field = models.JSONField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        template = "(SELECT json_group_array(seconds) FROM (%(subquery)s))"
+        return self.as_sql(compiler, connection, template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        return self.as_sql(compiler, connection, "ARRAY(%(subquery)s)", **context)
+
+    def get_db_converters(self, connection: Any) -> Any:
+        return [] if connection.vendor == "postgresql" else super().get_db_converters(connection)
 
 
 def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
@@ -45,10 +75,12 @@ def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
         started_at__isnull=False,
     )
     taken = SecondsBetween("started_at", "finished_at")
-    return completed.order_by("-id").values_list(taken)[:SAMPLE]
+    newest = completed.order_by("-id").annotate(seconds=taken)[:SAMPLE]
+    return newest.values_list("seconds")
 
 
 _newest_completions = Prepared(_of_connection)
+_held = Prepared(lambda: alive_or_not(_Listed(_of_connection())), key_share=True)
 
 
 def overdue_at(begun: datetime, usual: float | None) -> datetime:

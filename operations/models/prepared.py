@@ -8,15 +8,14 @@ wherever another value comes each time.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable
-from django.db.models.sql import InsertQuery, UpdateQuery
-from django.db.models.sql.constants import ROW_COUNT
+from django.db.models.sql import UpdateQuery
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -52,6 +51,7 @@ class Prepared(Generic[Row]):
     With ``changes``, names of columns and what they become, ``update`` writes instead. What is
     read into ``make`` stays: whatever may be another value the next time is a Parameter. ``index``
     is the one that SQLite is to take, which has no statistics unless somebody asks for them.
+    ``key_share`` locks the rows against their deletion alone, where the database can lock rows.
     """
 
     def __init__(
@@ -60,16 +60,23 @@ class Prepared(Generic[Row]):
         changes: dict[str, Any] | None = None,
         *,
         index: str = "",
+        key_share: bool = False,
     ) -> None:
         self._make = make
         self._changes = changes
         self._index = index
+        self._key_share = key_share
         self._kept: dict[str, _Kept] = {}
 
     def rows(self, **values: Any) -> list[Row]:
         connection = connections[DEFAULT_DB_ALIAS]
-        queryset = self._kept_for(connection, values)[0].queryset
-        return list(ModelIterable(_Source(queryset, self._compiler(values))))  # type: ignore[arg-type]
+        kept, given = self._kept_for(connection, values)
+        compiler = copy(kept.compiler)  # Django's own, which knows text and answer already
+        compiler.connection = connection  # each thread has its own
+        compiler.as_sql = lambda: (kept.text, given)
+        compiler.get_converters = lambda _: kept.converters
+        compiler.execute_sql = lambda *_, **__: [ask(connection, kept.text, given).fetchall()]
+        return list(ModelIterable(_Source(kept.queryset, compiler)))  # type: ignore[arg-type]
 
     def first(self, **values: Any) -> Row | None:
         return next(iter(self.rows(**values)), None)
@@ -78,25 +85,21 @@ class Prepared(Generic[Row]):
         """Of a queryset of values; so many at the most."""
         connection = connections[DEFAULT_DB_ALIAS]
         kept, given = self._kept_for(connection, values)
-        with connection.cursor() as cursor:
-            cursor.execute(kept.text if limit is None else f"{kept.text} LIMIT {limit:d}", given)
-            found = cursor.fetchall()
+        text = kept.text if limit is None else f"{kept.text} LIMIT {limit:d}"
+        found = ask(connection, text, given).fetchall()
         return list(kept.compiler.apply_converters(found, kept.converters)) if found else found
 
     def update(self, **values: Any) -> int:
         """How many rows were changed."""
-        with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
-            return self._compiler(values).execute_sql(ROW_COUNT)
-
-    def _compiler(self, values: dict[str, Any]) -> Any:
-        """Django's own, which knows the text already and asks with these values."""
         connection = connections[DEFAULT_DB_ALIAS]
         kept, given = self._kept_for(connection, values)
-        bound = copy(kept.compiler)
-        bound.connection = connection  # each thread has its own
-        bound.as_sql = lambda: (kept.text, given)
-        bound.get_converters = lambda _: kept.converters
-        return bound
+        with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
+            return ask(connection, kept.text, given).rowcount
+
+    def statement(self, **values: Any) -> tuple[str, tuple[Any, ...]]:
+        """Its text, and what stands in its places."""
+        kept, given = self._kept_for(connections[DEFAULT_DB_ALIAS], values)
+        return kept.text, given
 
     def _kept_for(self, connection: Any, values: dict[str, Any]) -> tuple[_Kept, tuple[Any, ...]]:
         """The statement as this kind of database has it, and what stands in its places."""
@@ -120,6 +123,8 @@ class Prepared(Generic[Row]):
         if self._index and connection.vendor == "sqlite":
             table = connection.ops.quote_name(query.model._meta.db_table)
             text = text.replace(f"FROM {table}", f"FROM {table} INDEXED BY {self._index}", 1)
+        if self._key_share and connection.features.has_select_for_update:
+            text += " FOR KEY SHARE"
         reads = compiler.get_converters([each for each, *_ in compiler.select or ()])
         return _Kept(queryset, compiler, text, parameters, reads)
 
@@ -144,6 +149,37 @@ def _with_constants(text: str, parameters: Iterable[Any]) -> tuple[str, tuple[An
     return re.sub("%%|%s", place, text), tuple(left)
 
 
+def ask(connection: Any, text: str, given: Sequence[Any]) -> Any:
+    """Have a statement done that the database prepares once for each of its connections. Returns
+    the cursor, whose rows are to be fetched before the next one is asked.
+
+    Django's own cursors for PostgreSQL write the values into the text, which is planned anew each
+    time. How often a statement comes before it is prepared, or that none is (behind a pooler that
+    hands out another connection each time), says ``prepare_threshold`` (settings). SQLite's are
+    prepared by Python. The cursor is kept as long as its connection.
+    """
+    if connection.queries_logged:  # with their values
+        cursor = connection.cursor()
+    else:
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+        cursor = connection.__dict__.get("kept_cursor")
+        if cursor is None or cursor.cursor.connection is not connection.connection:
+            cursor = connection.kept_cursor = _new_cursor(connection)
+    cursor.execute(text, given)
+    return cursor
+
+
+def _new_cursor(connection: Any) -> Any:
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    from django.db.backends.postgresql.base import ServerBindingCursor  # it needs psycopg
+
+    with connection.wrap_database_errors:
+        cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
+        return connection._prepare_cursor(cursor)
+
+
 class _Kept(NamedTuple):
     queryset: Any
     compiler: Any
@@ -165,39 +201,3 @@ class _Source:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._queryset, name)
-
-
-_inserts: dict[tuple[type[models.Model], str], tuple[list[Any], str]] = {}
-
-
-def insert(row: models.Model) -> None:
-    """What ``row.save(force_insert=True)`` does, for rows whose values are no expressions."""
-    connection: Any = connections[DEFAULT_DB_ALIAS]
-    key = (type(row), connection.vendor)
-    if key not in _inserts:
-        _inserts[key] = _compile_insert(row, connection)
-    fields, text = _inserts[key]
-    given = [each.pre_save(row, True) for each in fields]
-    values = [
-        None if value is None else each.get_db_prep_save(value, connection)
-        for each, value in zip(fields, given, strict=True)
-    ]
-    with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
-        cursor.execute(text, values)
-        if connection.features.can_return_columns_from_insert:
-            [row.pk] = cursor.fetchone()
-        else:
-            row.pk = connection.ops.last_insert_id(cursor, row._meta.db_table, "id")
-    row._state.adding = False
-    row._state.db = DEFAULT_DB_ALIAS
-
-
-def _compile_insert(row: models.Model, connection: Any) -> tuple[list[Any], str]:
-    fields = [each for each in row._meta.concrete_fields if not each.primary_key]
-    query: Any = InsertQuery(type(row))
-    query.insert_values(fields, [row])
-    compiler = query.get_compiler(connection=connection)
-    if connection.features.can_return_columns_from_insert:
-        compiler.returning_fields = [row._meta.pk]
-    [(text, _)] = compiler.as_sql()
-    return fields, text

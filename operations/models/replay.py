@@ -18,6 +18,7 @@ from django.utils import timezone
 from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
 from operations.models.operation import ConnectionOperation
+from operations.models.prepared import ask
 from operations.models.throttle import RequestCount
 
 #: How long an answer is kept for a request with the same ``client-request-id``.
@@ -25,6 +26,8 @@ WINDOW = timedelta(minutes=10)
 #: How long for one that only says ``Retry-Attempt``: the SDKs wait no longer than this.
 RETRY_WINDOW = timedelta(seconds=200)
 BATCH = 500
+_ALONE = "SELECT pg_advisory_xact_lock(%s)"
+_TOGETHER = "SELECT pg_advisory_xact_lock_shared(%s)"
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,14 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
         """The first answer to this request, None when it is new.
 
         Call it in the transaction that makes what is new: of equal requests that arrive at once,
-        each waits here for the one before.
+        each waits here for the one before. Those that cannot be a repetition (no id, and they do
+        not say so) only let a repetition wait, not each other.
         """
+        known = bool(key.client_request_id or key.retries)
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key.lock_number])
+            ask(connection, _ALONE if known else _TOGETHER, [key.lock_number])
         # SQLite's transactions take turns anyway
-        if not key.client_request_id and not key.retries:
+        if not known:
             return None
         found = self.filter(
             app_id=key.app_id,
