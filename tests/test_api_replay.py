@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connections as databases
 from django.utils import timezone
 
@@ -321,3 +322,33 @@ def test_a_retry_waits_for_the_first_attempt_that_is_still_at_work(application, 
         again = pool.submit(send, Retry_Attempt="1")
         assert first.result().json()["id"] == again.result().json()["id"]
     assert ConnectionOperation.objects.count() == 1
+
+
+if not settings.EMBEDDED_DATABASE:  # where transactions take turns
+
+    @pytest.mark.django_db(transaction=True)
+    def test_equal_requests_that_repeat_nothing_do_not_wait_for_each_other(
+        application, monkeypatch
+    ):
+        make_connection("contosohr", owner=application)
+        token = GraphClient(application).token
+        both_at_work = threading.Barrier(2)
+        report = ConnectionOperationQuerySet.report
+
+        def report_and_wait(*args, **kwargs):
+            operation = report(*args, **kwargs)
+            both_at_work.wait(10)
+            return operation
+
+        monkeypatch.setattr(ConnectionOperationQuerySet, "report", report_and_wait)
+
+        def send(_):
+            try:
+                return GraphClient(token=token).post(OPERATIONS, {})
+            finally:
+                databases.close_all()
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(send, range(2)))
+        assert [answer.status_code for answer in answers] == [201, 201]
+        assert ConnectionOperation.objects.count() == 2

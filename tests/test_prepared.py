@@ -7,15 +7,13 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
 from django.db import connection as database
+from django.db import models, transaction
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
 from operations import provisioning
 from operations.models import (
-    Action,
-    Change,
     ConnectionOperation,
     ExternalConnection,
     Kind,
@@ -118,42 +116,39 @@ def test_an_update_says_how_many_rows_it_changed():
     assert ConnectionOperation.objects.filter(error_details__isnull=True).exists()  # no JSON null
 
 
-def test_an_inserted_row_is_the_one_that_save_makes():
-    connection = factories.make_connection()
-    values = {
-        "connection": connection,
-        "status": OperationStatus.FAILED,
-        "error_details": [{"code": "A"}],
-        "finished_at": connection.created_at,
-    }
-    inserted = ConnectionOperation(graph_id="inserted", **values)
-    insert(inserted)
-    saved = ConnectionOperation(graph_id="saved", **values)
-    saved.save()
-
-    assert not inserted._state.adding and inserted.pk
-    one, other = (ConnectionOperation.objects.get(pk=each.pk) for each in (inserted, saved))
-    own = {"id", "graph_id", "created_at", "changed_at", "run_after"}
-    for field in one._meta.concrete_fields:
-        if field.attname not in own:
-            assert getattr(one, field.attname) == getattr(other, field.attname), field.attname
-    assert one.changed_at == inserted.changed_at
-
-
-def test_a_row_that_breaks_a_rule_is_not_inserted():
+def test_after_a_refused_statement_the_next_is_answered():
+    prepared = Prepared(of_connection)
     operation = factories.report(factories.make_connection())
-    again = ConnectionOperation(connection=operation.connection, graph_id=operation.graph_id)
     with pytest.raises(IntegrityError), transaction.atomic():
-        insert(again)
-    assert ConnectionOperation.objects.count() == 1
+        insert(ConnectionOperation(connection=operation.connection, status=OperationStatus.FAILED))
+    assert prepared.rows(connection=operation.connection_id) == [operation]
 
 
-def test_a_change_is_still_append_only():
-    Change.record(factories.COMMAND, Action.OPERATION_REPORTED)
-    change = Change.objects.get()
-    for write in (change.save, change.delete, Change.objects.all().delete):
-        with pytest.raises(TypeError):
-            write()
+if not settings.EMBEDDED_DATABASE:
+
+    def test_the_database_plans_a_statement_once():
+        prepared = Prepared(of_connection)
+        connection = factories.make_connection()
+        for _ in range(6):
+            prepared.rows(connection=connection.pk)
+        with database.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s",
+                ['%ORDER BY "operations_connectionoperation"."id" ASC'],
+            )
+            assert cursor.fetchone() == (1,)
+
+    def test_nothing_is_prepared_where_a_pooler_may_be_between(monkeypatch):
+        database.ensure_connection()
+        monkeypatch.setattr(database.connection, "prepare_threshold", None)
+        prepared = Prepared(of_connection)
+        connection = factories.make_connection()
+        with database.cursor() as cursor:
+            cursor.execute("DEALLOCATE ALL")
+            for _ in range(6):
+                prepared.rows(connection=connection.pk)
+            cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+            assert cursor.fetchone() == (0,)
 
 
 def test_a_claim_reads_the_queue_in_its_order_and_no_more():

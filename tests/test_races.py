@@ -7,9 +7,11 @@ import json
 import re
 import subprocess
 import sys
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -269,6 +271,26 @@ def test_a_connection_is_deleted_once_whatever_else_is_asked_of_it(
     says_nothing_new = kind in ("moves", "changes")  # from the second on, and is no record
     assert recorded == (min(1, through) if says_nothing_new else through)
     house.connection(name)  # the id is free again
+
+
+def test_a_deletion_ends_though_reports_never_cease(house):
+    """Those who write below a connection share it; none who begins later comes before it."""
+    house.operation("busy")
+
+    def report() -> set[int]:
+        found: set[int] = set()
+        while 404 not in found:
+            found |= {reply.status for reply in house.at_once([again])}
+        return found
+
+    again = house.graph("POST", "/busy/operations", {})
+
+    with ThreadPoolExecutor(8) as pool:
+        reporters = [pool.submit(report) for _ in range(8)]
+        time.sleep(1)  # all of them are at it
+        house.ask(house.graph("DELETE", "/busy"), 202)
+        assert all(each.result(30) == {201, 404} for each in reporters)
+    house.ask(house.graph("GET", "/busy"), 404)
 
 
 def test_an_operation_is_deleted_once_whatever_is_reported_of_it(house):

@@ -300,6 +300,21 @@ def test_how_connections_are_pooled(tmp_path, how):
     )
 
 
+@pytest.mark.parametrize(
+    ("url", "threshold"),
+    [
+        ("", "3"),
+        ("?pool=true", "3"),
+        ("?conn_max_age=0", "None"),
+        ("?prepare_threshold=None", "None"),
+        ("?conn_max_age=0&prepare_threshold=5", "5"),
+    ],
+)
+def test_statements_are_prepared_unless_a_pooler_may_be_between(tmp_path, url, threshold):
+    fact = "s.DATABASES['default']['OPTIONS']['prepare_threshold']"
+    assert shown(tmp_path, fact, DATABASE_URL=POSTGRES + url, SECRET_KEY="x") == threshold
+
+
 def test_the_database_address_from_a_file(tmp_path):
     (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/other.sqlite3\n")
     name = "s.DATABASES['default']['NAME']"
