@@ -7,8 +7,8 @@ from unittest.mock import patch
 
 import pytest
 from django.conf import settings
+from django.db import IntegrityError, models, transaction
 from django.db import connection as database
-from django.db import models, transaction
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
