@@ -13,6 +13,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from operations.masking import mask
+from operations.models.many import insert_many
 from operations.models.prepared import insert
 
 if TYPE_CHECKING:
@@ -241,7 +242,7 @@ class Change(models.Model):
 
         ``note`` is kept without secrets; ``before`` and ``after`` are as the row is.
         """
-        change = cls._about(actor, action, connection=connection, operation=operation)
+        change = cls.of(actor, action, connection=connection, operation=operation)
         change.subject = subject[:200]
         change.before, change.after = before, after
         change.note = mask(note) if note else ""
@@ -249,23 +250,22 @@ class Change(models.Model):
         return change
 
     @classmethod
-    def record_many(
-        cls, action: Action, operations: Iterable[tuple[Actor, ConnectionOperation]]
-    ) -> None:
-        """Append a record of the same for each of the operations, by whom it stands beside."""
-        Change.objects.bulk_create(
-            [Change._about(actor, action, operation=each) for actor, each in operations]
-        )
+    def record_many(cls, changes: Iterable[Change]) -> None:
+        """Append these in their order. Call it inside the transaction that makes the changes."""
+        insert_many(list(changes))
 
     @classmethod
-    def _about(
+    def of(
         cls,
         actor: Actor,
         action: Action,
         *,
         connection: ExternalConnection | None = None,
         operation: ConnectionOperation | None = None,
+        before: dict[str, Any] | None = None,
+        after: dict[str, Any] | None = None,
     ) -> Change:
+        """One that ``record_many`` is to append."""
         if operation is not None and connection is None:
             connection = operation.connection
         return cls(
@@ -279,4 +279,6 @@ class Change(models.Model):
             connection_graph_id=connection.graph_id if connection else "",
             operation_key=operation.pk if operation else None,
             operation_graph_id=operation.graph_id if operation else "",
+            before=before,
+            after=after,
         )
