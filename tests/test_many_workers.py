@@ -41,7 +41,7 @@ def test_three_workers_on_500_operations_and_one_is_killed(installation, figures
     slowly = (
         "-m",
         "tests.slow",
-        "0.002",
+        "0.01",
         "run_operations",
     )  # else all is done before one is killed
     workers = [start(installation | more, *slowly) for _ in range(3)]
