@@ -111,9 +111,9 @@ def count_sign_in_failure(way: str) -> None:
     SIGN_IN_FAILURES.labels(way).inc()
 
 
-def count_ended(kind: str, status: str) -> None:
+def count_ended(kind: str, status: str, number: int) -> None:
     """In the transaction's ``on_commit``: what is rolled back has not ended."""
-    _ended.labels(kind, status).inc()
+    _ended.labels(kind, status).inc(number)
 
 
 def counted_by_worker() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -1,26 +1,18 @@
-"""Asynchronous work: both ends of the 202.
+"""Asynchronous work, as those see it who ask for it: the caller's end of the 202.
 
-``request_registration`` and ``retry`` put a row in; that row is the job. A worker ``claim``s it,
-holds a lease that it ``renew``s while the registration takes its time, and ``finish``es it: the
-schema in force and the operation completed are one transaction. Deleting a connection is
-``request_deletion`` here and ``purge_step`` in the worker.
-
-Every write after the claim is fenced by worker and attempt number, so a worker that slept past its
-lease changes nothing. Times are the database's, so the clocks of several machines do not matter.
-No transaction waits or works inside.
+``request_registration`` and ``retry`` put a row in; that row is the job, which a worker does
+(``operations.registering``). Deleting a connection is ``request_deletion`` here and ``purge_step``
+in the worker. No transaction waits or works inside.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, models, transaction
-from django.db.models import F, Value
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -39,42 +31,21 @@ from operations.models import (
     ExternalConnection,
     Kind,
     OperationStatus,
-    OutcomeRule,
     Schema,
 )
-from operations.models.claim import Claim
-from operations.models.inserting import insert
-from operations.models.moves import outcome_columns
-from operations.models.operation_queryset import delay_after, expectation, longest_delay
-from operations.models.outcome_count import count_outcome
+from operations.models.operation_queryset import expectation
 from operations.models.pace import usual_seconds
 from operations.models.races import once_more
 from operations.models.steps import (
-    ALIVE_ABOVE,
-    BECAME_READY,
-    ENDED,
-    LATEST_VERSION,
-    MINE,
-    TAKEN,
     lock,
-    next_claimable,
 )
 from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
-
-log = logging.getLogger(__name__)
 
 #: States in which a schema may be registered or updated (graph-contract 2.3).
 REGISTRABLE = (ConnectionState.DRAFT, ConnectionState.READY)
 #: Rows that one statement or one short transaction handles at the most.
 BATCH = 500
-
-
-def _in(seconds: float) -> models.expressions.Combinable:
-    """The database's time, so many seconds from now."""
-    return models.ExpressionWrapper(
-        Now() + Value(timedelta(seconds=seconds)), output_field=models.DateTimeField()
-    )
 
 
 # Asking for work ---------------------------------------------------------------------------------
@@ -231,196 +202,6 @@ def _enqueue(
         ) from None
     operation.refresh_from_db()
     return operation
-
-
-# Doing the work ----------------------------------------------------------------------------------
-
-
-def claim(worker: str) -> Claim | None:
-    """Take the operation that has waited longest: a queued one, or one whose worker fell silent.
-
-    One whose attempts are used up is failed with an error that says so, and the next is taken.
-    Returns None when nothing is to be done.
-    """
-    while True:
-        with transaction.atomic():
-            operation = next_claimable(longest_delay(), settings.OPERATION_LEASE).first()
-            if operation is None:
-                return None
-            used_up = operation.attempt >= settings.OPERATION_ATTEMPTS
-            if not used_up and (claimed := _take(operation, worker)):
-                return claimed
-        if used_up:
-            # in a transaction of its own: the end of an operation locks the connection first
-            by = Actor.worker(worker, operation.request_id)
-            _give_up(Claim.of(operation), by, lease_until=operation.lease_until)
-
-
-def renew(worker: str, held: Iterable[Claim]) -> int:
-    """Extend the leases of what this worker has in hand. Returns how many are still its own."""
-    batches = _batches_of(worker, held)
-    return sum(mine.update(lease_until=_in(settings.OPERATION_LEASE)) for mine in batches)
-
-
-def finish(held: Claim) -> bool:
-    """Bring the schema into force and complete the operation, or fail it if a rule says so.
-
-    Both in one transaction. Returns False when the operation is no longer ours: another worker
-    took it over, an administrator failed it, or the connection is being deleted.
-    """
-    actor = held.actor
-    with transaction.atomic():
-        # First the connection, then the operation: a deletion locks in this order too, and the
-        # schema that is inserted below must find its connection alive.
-        connection = ALIVE_ABOVE.first(operation=held.operation_key)
-        operation = MINE.first(**held.fenced) if connection else None
-        if connection is None or operation is None:
-            return False
-        operation.connection = connection
-        rehearsed = OutcomeRule.consume(operation.connection)
-        if rehearsed is not None:
-            return _end(operation, held, OperationStatus.FAILED, rehearsed, actor)
-        if not _end(operation, held, OperationStatus.COMPLETED, None, actor):
-            return False
-        _bring_into_force(operation, actor)
-        operation.supersede_failures(actor)
-        return True
-
-
-def fail_attempt(held: Claim, reason: str) -> None:
-    """An attempt broke: back into the queue with a delay, or failed when it was the last one."""
-    if held.attempt >= settings.OPERATION_ATTEMPTS:
-        _give_up(held, held.actor)
-        return
-    with transaction.atomic():
-        operation = ConnectionOperation.objects.filter(held.fence()).first()
-        if operation is None:
-            return
-        ConnectionOperation.objects.filter(held.fence()).update(
-            worker="", lease_until=None, run_after=_in(delay_after(held.attempt)), changed_at=Now()
-        )
-        Change.record(held.actor, Action.OPERATION_HANDED_BACK, operation=operation, note=reason)
-
-
-def hand_back(worker: str, held: Collection[Claim]) -> None:
-    """A worker that stops gives back what it has not finished; the attempts do not count."""
-    actors = {claim.operation_key: claim.actor for claim in held}
-    for mine in _batches_of(worker, held):
-        with transaction.atomic():
-            returned = list(mine.select_for_update(of=("self",)).select_related("connection"))
-            ConnectionOperation.objects.filter(pk__in=[each.pk for each in returned]).update(
-                worker="", lease_until=None, attempt=F("attempt") - 1, changed_at=Now()
-            )
-            Change.record_many(
-                Action.OPERATION_HANDED_BACK, [(actors[each.pk], each) for each in returned]
-            )
-
-
-def _batches_of(
-    worker: str, held: Iterable[Claim]
-) -> Iterator[models.QuerySet[ConnectionOperation]]:
-    """What of this is still the worker's own, in sets that one statement can name."""
-    keys = [claim.operation_key for claim in held]
-    mine = ConnectionOperation.objects.worker_unfinished().filter(worker=worker)
-    for start in range(0, len(keys), BATCH):
-        yield mine.filter(pk__in=keys[start : start + BATCH])
-
-
-def _take(operation: ConnectionOperation, worker: str) -> Claim | None:
-    attempt = operation.attempt + 1
-    taken_over = bool(operation.worker)
-    now: datetime = operation.database_now  # type: ignore[attr-defined]
-    if not TAKEN.update(
-        key=operation.pk,
-        before=operation.attempt,
-        worker=worker,
-        attempt=attempt,
-        lease_until=now + timedelta(seconds=settings.OPERATION_LEASE),
-        started_at=operation.started_at or now,
-        changed_at=now,
-    ):
-        return None
-    Change.record(
-        Actor.worker(worker, operation.request_id),
-        Action.OPERATION_TAKEN_OVER if taken_over else Action.OPERATION_STARTED,
-        operation=operation,
-        before={"worker": operation.worker} if taken_over else None,
-        after={"worker": worker, "attempt": attempt},
-    )
-    taken = (now - (operation.started_at or now)).total_seconds()
-    # less than nothing if the clock has been set back since it started
-    wait = max(0.0, settings.OPERATION_DURATION - max(0.0, taken))
-    held = Claim.of(operation)
-    return replace(held, attempt=attempt, worker=worker, wait=wait, taken_over=taken_over)
-
-
-def _give_up(held: Claim, actor: Actor, **unless_changed: Any) -> None:
-    """Fail an operation whose attempts are used up, unless it has moved on meanwhile."""
-    error = {
-        "code": "AttemptsExhausted",
-        "message": (
-            f"The registration was started {held.attempt} times and never ended: each time "
-            "the worker stopped or broke before it could finish. Nothing was changed. Check the "
-            "worker's log, then retry."
-        ),
-    }
-    with transaction.atomic():
-        found = ConnectionOperation.objects.filter(held.fence(), **unless_changed)
-        found = found.annotate(database_now=Now())
-        operation = found.select_related("connection").first()
-        if operation is None:
-            return
-        ExternalConnection.objects.hold(operation.connection_id)
-        if found.select_for_update(of=("self",)).exists():
-            _end(operation, held, OperationStatus.FAILED, error, actor)
-
-
-def _end(
-    operation: ConnectionOperation,
-    held: Claim,
-    status: OperationStatus,
-    error: dict | None,
-    actor: Actor,
-) -> bool:
-    before = operation.snapshot()
-    now: datetime = operation.database_now  # type: ignore[attr-defined]
-    columns = outcome_columns(status, error, now) | {"changed_at": now}
-    if not ENDED.update(**held.fenced, **columns):
-        return False
-    for column, value in columns.items():
-        setattr(operation, column, value)
-    count_outcome(operation)
-    failed = status == OperationStatus.FAILED
-    Change.record(
-        actor,
-        Action.OPERATION_FAILED if failed else Action.OPERATION_COMPLETED,
-        operation=operation,
-        before=before,
-        after=operation.snapshot(),
-    )
-    return True
-
-
-def _bring_into_force(operation: ConnectionOperation, actor: Actor) -> None:
-    connection = operation.connection
-    latest = LATEST_VERSION.tuples(connection=connection.pk)
-    payload: dict[str, Any] = operation.payload or {}
-    schema = Schema(
-        connection=connection,
-        version=latest[0][0] + 1 if latest else 1,
-        base_type=payload["baseType"],
-        properties=payload["properties"],
-        operation=operation,
-    )
-    insert(schema)
-    became_ready = BECAME_READY.update(key=connection.pk)
-    Change.record(
-        actor,
-        Action.SCHEMA_IN_FORCE,
-        operation=operation,
-        before={"state": "draft"} if became_ready else None,
-        after={"version": schema.version, **({"state": "ready"} if became_ready else {})},
-    )
 
 
 # Deleting a connection ---------------------------------------------------------------------------

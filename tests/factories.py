@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from operations import provisioning
+from operations import provisioning, registering
 from operations.models import (
     Actor,
     Application,
@@ -20,6 +20,7 @@ from operations.models import (
     OperationStatus,
     OutcomeRule,
 )
+from operations.models.claim import Claim
 from operations.models.pace import overdue_at
 from operations.roles import Role
 
@@ -62,12 +63,21 @@ def request_registration(connection, document=None, actor=COMMAND) -> Connection
     return provisioning.request_registration(connection, document or a_schema(), actor)
 
 
+def claim(worker: str = WORKER) -> Claim | None:
+    """One operation alone."""
+    return next(iter(registering.claim(worker, 1)), None)
+
+
+def finish(held: Claim) -> bool:
+    """One operation alone. Returns whether it was ended."""
+    return registering.finish([held]) == [held]
+
+
 def work_off(worker: str = WORKER) -> int:
     """Do everything that waits, as ``run_operations --once`` does. Returns how many."""
     done = 0
-    while held := provisioning.claim(worker):
-        provisioning.finish(held)
-        done += 1
+    while held := registering.claim(worker):
+        done += len(registering.finish(held))
     while (key := ExternalConnection.objects.next_deleting()) is not None:
         provisioning.purge_step(worker, key)
     return done

@@ -28,7 +28,7 @@ from django.conf import settings  # noqa: E402
 from django.db import DataError, connection, connections  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from operations import provisioning, runs  # noqa: E402
+from operations import provisioning, registering, runs  # noqa: E402
 from operations.management.commands.run_operations import Worker  # noqa: E402
 from operations.models import (  # noqa: E402
     Actor,
@@ -87,23 +87,31 @@ def failed(connection: Any) -> None:
     operation.move(person, status=OperationStatus.FAILED, error=ERROR)
 
 
-def registration(number: int) -> None:
+def registration(number: int, name: str = "plain") -> None:
     """Heartbeat, claim, lease, end; and the failure before it is superseded."""
-    connection = factories.make_connection(f"plain{number}")
+    connection = factories.make_connection(f"{name}{number}")
     failed(connection)
     factories.request_registration(connection)
 
 
-def rehearsed(number: int) -> None:
+def rehearsed(number: int, name: str = "rule") -> None:
     """An outcome rule says how it ends."""
-    connection = factories.make_connection(f"rule{number}")
+    connection = factories.make_connection(f"{name}{number}")
     OutcomeRule.objects.create(connection=connection, error=ERROR)
     factories.request_registration(connection)
 
 
+def together(number: int) -> None:
+    """Several in one batch, each with another end."""
+    registration(number, "first")
+    rehearsed(number, "second")
+    factories.request_registration(factories.make_connection(f"third{number}"))
+
+
 def broken(number: int) -> None:
-    """The attempt breaks, and goes back into the queue."""
-    factories.request_registration(factories.make_connection(f"broken{number}"))
+    """The attempts break, together and then each alone, and go back into the queue."""
+    for name in ("broken", "cracked"):
+        factories.request_registration(factories.make_connection(f"{name}{number}"))
 
 
 def used_up(number: int) -> None:
@@ -118,8 +126,9 @@ def used_up(number: int) -> None:
 
 
 def handed_back(number: int) -> None:
-    """The worker is told to stop while it waits for the end."""
-    factories.request_registration(factories.make_connection(f"back{number}"))
+    """The worker is told to stop while it waits for the ends."""
+    for name in ("back", "also"):
+        factories.request_registration(factories.make_connection(f"{name}{number}"))
 
 
 def deletion(number: int) -> None:
@@ -140,7 +149,7 @@ def run(number: int) -> None:
     runs.start(BulkAction.ACKNOWLEDGE, selection, Actor.command("test"))
 
 
-SCENES = (registration, rehearsed, broken, used_up, handed_back, deletion, run)
+SCENES = (registration, rehearsed, together, broken, used_up, handed_back, deletion, run)
 
 
 def work(scene: Callable) -> None:
@@ -159,16 +168,16 @@ def work(scene: Callable) -> None:
         def refused(*_: Any) -> None:
             raise DataError("value too long")
 
-        provisioning._bring_into_force = refused
+        registering._bring_into_force = refused
     if scene is handed_back:
         settings.OPERATION_DURATION = 3600
-        claim = provisioning.claim
+        claim = registering.claim
 
         def last_claim(name: str) -> Any:
             worker.stop()
             return claim(name)
 
-        provisioning.claim = last_claim
+        registering.claim = last_claim
     if scene is not registration:
         worker.beat_at = float("inf")
     worker._try(worker._beat)

@@ -9,7 +9,6 @@ import json
 import pytest
 from django.contrib.auth.models import Permission
 
-from operations import provisioning
 from operations.models import (
     Action,
     Change,
@@ -21,6 +20,7 @@ from tests.admin_pages import act, administrator, inline_code, told, url
 from tests.factories import (
     COMMAND,
     WORKER,
+    claim,
     fail_registration,
     make_connection,
     register_schema,
@@ -105,7 +105,7 @@ def test_completing(anna):
     """What another service reports may be completed by hand; what our worker runs may not."""
     reported = report(make_connection())
     running = request_registration(make_connection())
-    provisioning.claim(WORKER)
+    claim(WORKER)
     done = report(make_connection(), graph_id="run-1", status="failed")
     page = act(anna, MODEL, "complete", [reported, running, done], note="ended last night")
     assert told(page) == [

@@ -9,7 +9,6 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from operations import provisioning
 from operations.models import (
     Action,
     Change,
@@ -23,7 +22,9 @@ from tests.admin_pages import act, administrator, inline_code, refusals, send, s
 from tests.factories import (
     COMMAND,
     WORKER,
+    claim,
     fail_registration,
+    finish,
     make_connection,
     make_stuck,
     report,
@@ -222,7 +223,7 @@ def test_an_error_needs_a_failure(anna):
 @pytest.mark.parametrize("claimed", [True, False])
 def test_an_unfinished_registration_may_be_failed_never_completed(anna, claimed):
     operation = request_registration(make_connection())
-    held = provisioning.claim(WORKER) if claimed else None
+    held = claim(WORKER) if claimed else None
     page = edit(anna, operation, status=COMPLETED)
     assert refusals(page) == [
         f"Operation '{operation.graph_id}' is run by the worker and is not finished."
@@ -232,7 +233,7 @@ def test_an_unfinished_registration_may_be_failed_never_completed(anna, claimed)
     assert stored(operation).error == ERROR
     assert by_anna(Action.OPERATION_FAILED)
     if held:
-        assert provisioning.finish(held) is False
+        assert finish(held) is False
 
 
 def test_what_an_import_brought_is_shown_and_stays(anna):

@@ -7,13 +7,15 @@ from datetime import datetime
 
 import pytest
 
-from operations import provisioning
+from operations import provisioning, registering
 from operations.api.annotations import is_wanted
 from operations.api.preferences import Preferences
 from operations.models import Actor, ActorKind, Channel
 from tests.factories import (
     COMMAND,
+    claim,
     fail_registration,
+    finish,
     make_connection,
     register_schema,
     report,
@@ -111,8 +113,8 @@ def test_a_schema_with_its_version_and_its_operation(graph, connection):
     running = request_registration(connection)
     found = annotations(graph.get(f"{HERE}/schema", **ALL).json())
     assert found == {"version": None, "inForceDateTime": None, "operationId": running.graph_id}
-    claim = provisioning.claim("worker")
-    assert claim and provisioning.finish(claim)
+    held = claim("worker")
+    assert held and finish(held)
     found = annotations(graph.get(f"{HERE}/schema", **ALL).json())
     assert (found["version"], found["operationId"]) == (1, running.graph_id)
     assert TIME.fullmatch(found["inForceDateTime"])
@@ -124,8 +126,8 @@ def test_what_is_internal_stays_inside(graph, connection, django_user_model):
     failed = fail_registration(connection)
     failed.acknowledge(maria, "the customer is in arrears")
     retry = provisioning.retry(failed, maria, "once more for them")
-    claim = provisioning.claim("host-7-worker")
-    provisioning.fail_attempt(claim, "OperationalError: server at 10.0.0.5")
+    held = claim("host-7-worker")
+    registering.fail_attempt(held, "OperationalError: server at 10.0.0.5")
     graph.patch("/beta/connections/contosohr", {"enabledContentExperiences": "search"})
     for path in (
         HERE,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from operations import provisioning
 from operations.models import Change, ConnectionOperation, ExternalConnection
 from tests.factories import (
     WORKER,
     a_schema,
+    claim,
+    finish,
     make_application,
     make_connection,
     register_schema,
@@ -123,9 +124,9 @@ def test_the_history_says_who_asked_and_that_it_ended(graph, application, connec
 def test_deleting_wins_over_a_running_registration(graph, connection, settings):
     settings.PURGE_IN_REQUEST = 0
     request_registration(connection)
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
     assert graph.delete(HERE).status_code == 202
-    assert provisioning.finish(held) is False
+    assert finish(held) is False
     work_off()
     assert not ExternalConnection.objects.exists()
 

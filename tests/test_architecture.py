@@ -1,7 +1,8 @@
 """The shape of the house: who may import whom, how long a file may be, what lies at the top.
 
 The arrows are those of the design: ``errors, odata, preconditions, schema_rules, public_error`` <-
-``models`` <- ``access, provisioning, tokens`` <- ``api``, ``dashboard``, ``admin``, commands.
+``models`` <- ``access, provisioning, registering, tokens`` <- ``api``, ``dashboard``, ``admin``,
+commands.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ DOMAIN = PURE | {
     "models",
     "access",
     "provisioning",
+    "registering",
     "bearer",
     "causes",
     "foreign_tokens",
@@ -84,6 +86,7 @@ ARROWS = {
     "models": PURE - {"odata"} | {"outage"},
     "access": PURE | {"models"},
     "provisioning": PURE | {"models", "access"},
+    "registering": PURE | {"models"},
     "backups": {"models", "health_checks"},
     "retention": {"models"},
     "selection": {"models"},

@@ -10,7 +10,7 @@ import jwt
 import pytest
 from django.core.management import CommandError, call_command
 
-from operations import provisioning, tokens
+from operations import provisioning, registering, tokens
 from operations.models import Application, Change, ExternalConnection
 from tests.factories import make_application, make_connection, report, request_registration
 from tests.graph import OWNED, READ_ALL, GraphClient
@@ -185,14 +185,14 @@ def test_run_operations_once_waits_for_what_it_has_begun(transactional_db, setti
 def test_run_operations_goes_on_after_one_that_breaks(db, monkeypatch, settings):
     settings.OPERATION_ATTEMPTS = 1
     first, second = (request_registration(make_connection()) for _ in range(2))
-    finish = provisioning.finish
+    finish = registering.finish
 
     def break_first(held):
-        if held.operation_key == first.pk:
+        if any(claim.operation_key == first.pk for claim in held):
             raise RuntimeError("bad payload")
         return finish(held)
 
-    monkeypatch.setattr(provisioning, "finish", break_first)
+    monkeypatch.setattr(registering, "finish", break_first)
     with pytest.raises(RuntimeError, match="bad payload"):  # when the rest is done
         run("run_operations", "--once")
     first.refresh_from_db()

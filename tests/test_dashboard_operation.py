@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from operations import provisioning
+from operations import provisioning, registering
 from operations.models import (
     Action,
     Actor,
@@ -215,7 +215,7 @@ def test_waiting_long_asks_for_a_worker(operator):
 
 def test_running_long_names_the_worker(operator):
     operation = factories.request_registration(factories.make_connection())
-    provisioning.claim("worker-7")
+    factories.claim("worker-7")
     WorkerHeartbeat.objects.create(name="worker-7")
     assert advice(operator, operation) == ""
 
@@ -235,8 +235,8 @@ def test_what_another_service_reports_is_asked_there(operator):
 
 def test_attempts_are_the_workers_and_retries_are_operations(operator):
     operation = factories.request_registration(factories.make_connection())
-    held = provisioning.claim("w")
-    provisioning.fail_attempt(held, "It broke.")
+    held = factories.claim("w")
+    registering.fail_attempt(held, "It broke.")
     ConnectionOperation.objects.update(run_after=timezone.now() - timedelta(seconds=1))
     OutcomeRule.objects.create(error={"message": "No."})
     factories.work_off()
@@ -258,7 +258,7 @@ def test_what_goes_on_says_for_how_long(operator):
     operation = factories.request_registration(factories.make_connection())
 
     assert "Waiting for a worker" in page(operator, operation).split('class="timeline"')[1]
-    provisioning.claim("w")
+    factories.claim("w")
     text = page(operator, operation)
     assert "<strong>Running</strong>" in text
     assert "it looks again every 5 seconds" in text

@@ -6,7 +6,6 @@ import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
-from operations import provisioning
 from operations.models import Action, Change, ConnectionOperation, OperationStatus
 from tests import factories
 
@@ -65,9 +64,9 @@ def test_what_the_worker_runs_can_be_failed_and_not_completed(administrator):
     assert "is run by the worker and is not finished" in said(refused)[0]
     assert said(refused)[0].endswith("Nothing changed.")
 
-    held = provisioning.claim("w")
+    held = factories.claim("w")
     administrator.post(address(operation, "fail"), GIVEN)
-    assert provisioning.finish(held) is False
+    assert factories.finish(held) is False
     operation.refresh_from_db()
     assert operation.error_code == "GivenUp"
 

@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from connectors_admin.tls import credentials
-from operations import health_checks, provisioning, retention, tokens
+from operations import health_checks, retention, tokens
 from operations.health_checks import State, report
 from operations.models import ConnectionOperation, ExternalConnection, Retention, WorkerHeartbeat
 from operations.models.heartbeat import ALIVE_FOR
@@ -148,7 +148,7 @@ def test_what_waits_too_long(worker):
 
 def test_what_a_worker_lost_waits_on_both_pages(operator):
     operation = factories.request_registration(factories.make_connection())
-    provisioning.claim("killed")
+    factories.claim("killed")
     assert check("queue").sentence == "Nothing waits for a worker."
     assert operator.get("/").context["waiting"].number == 0
     ended = timezone.now() - timedelta(seconds=1)

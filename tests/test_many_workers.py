@@ -12,7 +12,7 @@ from tests.processes import manage, own_database, query, shell, start, wait_for
 
 pytestmark = pytest.mark.faults
 
-OPERATIONS = 500
+OPERATIONS = 1500
 REQUEST = f"""
 from django.db import transaction
 from tests import factories
@@ -36,7 +36,7 @@ def completed(environment) -> int:
     return query(environment, COMPLETED)[0]
 
 
-def test_three_workers_on_500_operations_and_one_is_killed(installation, figures):
+def test_three_workers_on_1500_operations_and_one_is_killed(installation, figures):
     more = {"OPERATION_LEASE": "2", "DJANGO_SETTINGS_MODULE": "connectors_admin.settings"}
     slowly = (
         "-m",
@@ -62,7 +62,7 @@ def test_three_workers_on_500_operations_and_one_is_killed(installation, figures
 
     seen = look(installation)
     figures(
-        "three workers on 500, one killed",
+        "three workers on 1500, one killed",
         seen,
         killed=1,
         seconds=seconds,

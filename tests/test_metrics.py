@@ -19,7 +19,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from operations import metrics, provisioning
+from operations import metrics
 from operations.models import ConnectionOperation, ErrorGroup, ExternalConnection, WorkerHeartbeat
 from operations.models.heartbeat import ALIVE_FOR
 from operations.monitoring import stored as stored_metrics
@@ -182,7 +182,7 @@ def test_operations_by_kind_and_status_queue_and_workers():
     factories.report(place, status="completed")
     factories.report(place, status="failed")
     factories.request_registration(factories.make_connection())
-    provisioning.claim("one")
+    factories.claim("one")
     waiting = factories.request_registration(factories.make_connection())
     since = now - timedelta(minutes=3)
     ConnectionOperation.objects.filter(pk=waiting.pk).update(run_after=since)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from operations import provisioning
+from operations import registering
 from operations.errors import (
     InvalidRequest,
     InvalidStateTransition,
@@ -29,7 +29,9 @@ from tests.factories import (
     WORKER,
     a_property,
     a_schema,
+    claim,
     fail_registration,
+    finish,
     make_connection,
     register_schema,
     report,
@@ -241,7 +243,7 @@ def queued():
 
 def running():
     operation = request_registration(make_connection())
-    provisioning.claim(WORKER)
+    claim(WORKER)
     operation.refresh_from_db()
     return operation
 
@@ -288,16 +290,16 @@ def test_by_hand_it_is_never_moved_elsewhere(unfinished, new):
 
 def test_failing_by_hand_fences_the_worker_off():
     operation = request_registration(make_connection())
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
     operation.refresh_from_db()
     operation.move(ANNA, status=FAILED, error=ERROR)
-    assert provisioning.finish(held) is False
-    provisioning.fail_attempt(held, "late")
-    provisioning.hand_back(held.worker, [held])
+    assert finish(held) is False
+    registering.fail_attempt(held, "late")
+    registering.hand_back(held.worker, [held])
     row = stored(operation)
     assert (row.status, row.error, row.attempt) == (FAILED, ERROR, 1)
     assert row.connection.schema_in_force is None
-    assert provisioning.claim(WORKER) is None
+    assert claim(WORKER) is None
 
 
 @pytest.mark.parametrize("ended", [register_schema, fail_registration])
@@ -341,7 +343,7 @@ def test_the_same_move_twice_is_once():
 
 def test_the_worker_was_first():
     operation = request_registration(make_connection())
-    provisioning.finish(provisioning.claim(WORKER))
+    finish(claim(WORKER))
     with pytest.raises(InvalidStateTransition, match="from 'completed' to 'failed'"):
         operation.move(ANNA, status=FAILED)
 

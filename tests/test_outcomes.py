@@ -59,10 +59,10 @@ def test_a_rehearsed_failure_counts_and_is_grouped():
 def test_used_up_attempts_count_as_a_failure(settings):
     factories.request_registration(factories.make_connection())
     settings.OPERATION_ATTEMPTS = 1
-    provisioning.claim("one")
+    factories.claim("one")
     ConnectionOperation.objects.update(lease_until=timezone.now() - timedelta(minutes=1))
 
-    assert provisioning.claim("two") is None
+    assert factories.claim("two") is None
     assert counted() == (0, 1)
     assert ErrorGroup.objects.get().code == "AttemptsExhausted"
 

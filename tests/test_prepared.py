@@ -12,7 +12,7 @@ from django.db import connection as database
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
-from operations import provisioning
+from operations import registering
 from operations.models import (
     ConnectionOperation,
     ExternalConnection,
@@ -154,11 +154,11 @@ if not settings.EMBEDDED_DATABASE:
 def test_a_claim_reads_the_queue_in_its_order_and_no_more():
     """Without statistics SQLite would read all that is in progress, and sort it."""
     factories.request_registration(factories.make_connection())
-    prepared = next_claimable(longest_delay(), settings.OPERATION_LEASE)
+    prepared = next_claimable(longest_delay(), settings.OPERATION_LEASE, registering.TOGETHER)
     text, values = prepared.statement()
     with database.cursor() as cursor:
         sqlite = database.vendor == "sqlite"
         cursor.execute(f"EXPLAIN {'QUERY PLAN ' if sqlite else ''}{text}", values)
         plan = str(cursor.fetchall())
     assert not sqlite or ("operation_claimable" in plan and "TEMP B-TREE" not in plan)
-    assert provisioning.claim("worker") is not None
+    assert factories.claim("worker") is not None

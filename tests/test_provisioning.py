@@ -12,7 +12,7 @@ from django.db import OperationalError
 from django.db import connection as database
 from django.utils import timezone
 
-from operations import provisioning
+from operations import provisioning, registering
 from operations.errors import (
     InvalidRequest,
     InvalidStateTransition,
@@ -35,7 +35,9 @@ from tests.factories import (
     WORKER,
     a_property,
     a_schema,
+    claim,
     fail_registration,
+    finish,
     make_connection,
     register_schema,
     report,
@@ -128,12 +130,12 @@ def test_an_update_is_checked_against_what_is_in_force():
 
 def test_nothing_to_claim():
     report(make_connection())
-    assert provisioning.claim(WORKER) is None
+    assert claim(WORKER) is None
 
 
 def test_a_claim_starts_the_operation():
     operation = request_registration(make_connection())
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
     row = stored(operation)
     assert (held.operation_key, held.attempt, held.worker) == (operation.pk, 1, WORKER)
     assert (row.worker, row.attempt) == (WORKER, 1)
@@ -147,16 +149,16 @@ def test_what_waited_longest_comes_first():
     ConnectionOperation.objects.filter(pk=early.pk).update(
         run_after=timezone.now() - timedelta(hours=1)
     )
-    assert provisioning.claim(WORKER).operation_key == early.pk
-    assert provisioning.claim(WORKER).operation_key == late.pk
+    assert claim(WORKER).operation_key == early.pk
+    assert claim(WORKER).operation_key == late.pk
 
 
 def test_two_claims_never_give_the_same():
     for _ in range(3):
         request_registration(make_connection())
-    held = [provisioning.claim(worker) for worker in ("one", "two", "one")]
+    held = [claim(worker) for worker in ("one", "two", "one")]
     assert len({claim.operation_key for claim in held}) == 3
-    assert provisioning.claim("two") is None
+    assert claim("two") is None
 
 
 @pytest.mark.django_db(transaction=True)
@@ -180,11 +182,11 @@ def test_two_claims_at_the_same_time_never_give_the_same():
     assert len(taken) == len(set(taken)) == 6
 
 
-def claim_patiently(worker: str) -> provisioning.Claim | None:
+def claim_patiently(worker: str) -> registering.Claim | None:
     """An SQLite database in memory, as tests have it, refuses a second writer without waiting."""
     for _ in range(1000):
         try:
-            return provisioning.claim(worker)
+            return claim(worker)
         except OperationalError as refusal:
             if "locked" not in str(refusal):
                 raise
@@ -197,13 +199,13 @@ def test_what_is_not_due_is_not_claimed():
     ConnectionOperation.objects.filter(pk=operation.pk).update(
         run_after=timezone.now() + timedelta(seconds=5)
     )
-    assert provisioning.claim(WORKER) is None
+    assert claim(WORKER) is None
 
 
 def test_finishing_brings_the_schema_into_force_and_the_connection_to_ready():
     connection = make_connection()
     operation = request_registration(connection, a_schema(a_property("body")))
-    assert provisioning.finish(provisioning.claim(WORKER)) is True
+    assert finish(claim(WORKER)) is True
     row = stored(operation)
     connection.refresh_from_db()
     assert (row.status, row.error, row.worker, row.lease_until) == (COMPLETED, None, "", None)
@@ -225,14 +227,14 @@ def test_versions_count_on_and_the_earlier_ones_stay():
 def test_effect_and_completion_are_one(monkeypatch):
     connection = make_connection()
     operation = request_registration(connection)
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
 
     def break_down(*args):
         raise RuntimeError("no schema")
 
-    monkeypatch.setattr(provisioning, "_bring_into_force", break_down)
+    monkeypatch.setattr(registering, "_bring_into_force", break_down)
     with pytest.raises(RuntimeError):
-        provisioning.finish(held)
+        finish(held)
     assert stored(operation).status == INPROGRESS
     assert not Schema.objects.exists()
 
@@ -240,9 +242,9 @@ def test_effect_and_completion_are_one(monkeypatch):
 def test_a_state_set_meanwhile_is_kept():
     connection = make_connection()
     request_registration(connection)
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
     ExternalConnection.objects.filter(pk=connection.pk).update(state=ConnectionState.LIMIT_EXCEEDED)
-    provisioning.finish(held)
+    finish(held)
     connection.refresh_from_db()
     assert connection.state == ConnectionState.LIMIT_EXCEEDED
 
@@ -250,15 +252,15 @@ def test_a_state_set_meanwhile_is_kept():
 def test_a_registration_takes_its_time(settings):
     settings.OPERATION_DURATION = 300
     request_registration(make_connection())
-    assert 299 < provisioning.claim(WORKER).wait <= 300
+    assert 299 < claim(WORKER).wait <= 300
 
 
 def test_finishing_twice_is_once():
     connection = make_connection()
     request_registration(connection)
-    held = provisioning.claim(WORKER)
-    assert provisioning.finish(held) is True
-    assert provisioning.finish(held) is False
+    held = claim(WORKER)
+    assert finish(held) is True
+    assert finish(held) is False
     assert connection.schemas.count() == 1
 
 
@@ -267,27 +269,27 @@ def test_finishing_twice_is_once():
 
 def test_a_held_operation_is_not_claimed():
     request_registration(make_connection())
-    provisioning.claim("one")
-    assert provisioning.claim("two") is None
+    claim("one")
+    assert claim("two") is None
 
 
 def test_renewing_extends_what_is_in_hand():
     mine = request_registration(make_connection())
-    held = provisioning.claim("one")
+    held = claim("one")
     others = request_registration(make_connection())
-    theirs = provisioning.claim("two")
+    theirs = claim("two")
     let_lease_end(mine)
     let_lease_end(others)
-    assert provisioning.renew("one", [held, theirs]) == 1
+    assert registering.renew("one", [held, theirs]) == 1
     assert stored(mine).lease_until > timezone.now()
     assert stored(others).lease_until < timezone.now()
 
 
 def test_a_silent_worker_loses_its_operation_to_another():
     operation = request_registration(make_connection())
-    silent = provisioning.claim("one")
+    silent = claim("one")
     let_lease_end(operation)
-    held = provisioning.claim("two")
+    held = claim("two")
     assert (held.operation_key, held.attempt) == (operation.pk, 2)
     change = Change.objects.get(action=Action.OPERATION_TAKEN_OVER)
     assert (change.before, change.after) == ({"worker": "one"}, {"worker": "two", "attempt": 2})
@@ -296,39 +298,39 @@ def test_a_silent_worker_loses_its_operation_to_another():
 
 def test_a_late_worker_changes_nothing():
     operation = request_registration(make_connection())
-    late = provisioning.claim("one")
+    late = claim("one")
     let_lease_end(operation)
-    held = provisioning.claim("two")
+    held = claim("two")
     before = stored(operation)
     changes = Change.objects.count()
-    assert provisioning.finish(late) is False
-    provisioning.fail_attempt(late, "late")
-    provisioning.hand_back("one", [late])
-    assert provisioning.renew("one", [late]) == 0
+    assert finish(late) is False
+    registering.fail_attempt(late, "late")
+    registering.hand_back("one", [late])
+    assert registering.renew("one", [late]) == 0
     after = stored(operation)
     assert (after.worker, after.attempt, after.status) == ("two", 2, INPROGRESS)
     assert after.lease_until == before.lease_until
     assert Change.objects.count() == changes
     assert not Schema.objects.exists()
-    assert provisioning.finish(held) is True
+    assert finish(held) is True
 
 
 def test_a_worker_of_the_same_name_is_told_apart_by_its_attempt():
     operation = request_registration(make_connection())
-    late = provisioning.claim(WORKER)
+    late = claim(WORKER)
     let_lease_end(operation)
-    held = provisioning.claim(WORKER)
-    assert provisioning.finish(late) is False
-    assert provisioning.finish(held) is True
+    held = claim(WORKER)
+    assert finish(late) is False
+    assert finish(held) is True
 
 
 def test_attempts_are_used_up(settings):
     settings.OPERATION_ATTEMPTS = 3
     operation = request_registration(make_connection())
     for number in (1, 2, 3):
-        assert provisioning.claim(f"worker {number}").attempt == number
+        assert claim(f"worker {number}").attempt == number
         let_lease_end(operation)
-    assert provisioning.claim("worker 4") is None
+    assert claim("worker 4") is None
     row = stored(operation)
     assert (row.status, row.triage, row.worker) == (FAILED, Triage.OPEN, "")
     assert row.error["code"] == "AttemptsExhausted"
@@ -339,10 +341,10 @@ def test_attempts_are_used_up(settings):
 def test_an_operation_that_is_given_up_does_not_hold_up_the_next(settings):
     settings.OPERATION_ATTEMPTS = 1
     stuck = request_registration(make_connection())
-    provisioning.claim(WORKER)
+    claim(WORKER)
     let_lease_end(stuck)
     waiting = request_registration(make_connection())
-    assert provisioning.claim(WORKER).operation_key == waiting.pk
+    assert claim(WORKER).operation_key == waiting.pk
     assert stored(stuck).status == FAILED
 
 
@@ -351,28 +353,28 @@ def test_an_operation_that_is_given_up_does_not_hold_up_the_next(settings):
 
 def test_handing_back_does_not_count_as_an_attempt():
     operation = request_registration(make_connection())
-    provisioning.hand_back("one", [provisioning.claim("one")])
+    registering.hand_back("one", [claim("one")])
     row = stored(operation)
     assert (row.worker, row.lease_until, row.attempt) == ("", None, 0)
-    assert provisioning.claim("two").attempt == 1
+    assert claim("two").attempt == 1
     assert Change.objects.filter(action=Action.OPERATION_HANDED_BACK).count() == 1
     assert not Change.objects.filter(action=Action.OPERATION_TAKEN_OVER).exists()
 
 
 def test_a_broken_attempt_goes_back_into_the_queue_with_a_delay():
     operation = request_registration(make_connection())
-    provisioning.fail_attempt(provisioning.claim(WORKER), "disk full")
+    registering.fail_attempt(claim(WORKER), "disk full")
     row = stored(operation)
     assert (row.status, row.worker, row.attempt) == (INPROGRESS, "", 1)
     assert row.run_after > timezone.now()
-    assert provisioning.claim(WORKER) is None
+    assert claim(WORKER) is None
     assert Change.objects.get(action=Action.OPERATION_HANDED_BACK).note == "disk full"
 
 
 def test_the_last_broken_attempt_fails_the_operation(settings):
     settings.OPERATION_ATTEMPTS = 1
     operation = request_registration(make_connection())
-    provisioning.fail_attempt(provisioning.claim(WORKER), "disk full")
+    registering.fail_attempt(claim(WORKER), "disk full")
     assert stored(operation).error["code"] == "AttemptsExhausted"
 
 
@@ -553,9 +555,9 @@ def test_deleting_wins_over_a_running_registration(settings, limit):
     settings.PURGE_IN_REQUEST = limit
     connection = make_connection()
     request_registration(connection)
-    held = provisioning.claim(WORKER)
+    held = claim(WORKER)
     provisioning.request_deletion(connection, COMMAND)
-    assert provisioning.finish(held) is False
+    assert finish(held) is False
     assert not Schema.objects.exists()
     assert not Change.objects.filter(action=Action.OPERATION_COMPLETED).exists()
     work_off()

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 from django.db import connection as database
 
-from operations import provisioning, runs
+from operations import runs
 from operations.errors import InvalidRequest
 from operations.models import (
     Action,
@@ -141,7 +141,7 @@ def test_what_the_domain_refuses_is_counted_with_its_sentence():
 def test_marking_as_failed_gives_the_error_and_fences_the_worker_off():
     connection = factories.make_connection()
     running = factories.request_registration(connection)
-    held = provisioning.claim("w")
+    held = factories.claim("w")
     reported = factories.report(connection)
     ended = factories.report(connection, status="completed")
     error = {"code": "GivenUp", "message": "The source is gone."}
@@ -152,7 +152,7 @@ def test_marking_as_failed_gives_the_error_and_fences_the_worker_off():
     assert why(run, "skipped") == {"completed": 1}
     assert states(running, reported, ended) == [3, 3, 2]
     assert running.error == reported.error == error
-    assert provisioning.finish(held) is False
+    assert factories.finish(held) is False
 
 
 def test_marking_as_completed_is_for_reported_ones():

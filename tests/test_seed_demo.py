@@ -25,7 +25,7 @@ from operations.models import (
 )
 from operations.public_error import parse_public_error
 from operations.schema_rules import read_schema
-from tests.factories import COMMAND, make_application, make_connection, report, work_off
+from tests.factories import COMMAND, claim, make_application, make_connection, report, work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -90,7 +90,7 @@ def test_queued_and_running_are_out_of_the_workers_reach():
     assert unfinished.filter(started_at=None).count() == 1
     assert unfinished.filter(started_at__isnull=False, lease_until__gt=timezone.now()).count() == 1
     before = list(unfinished.values().order_by("pk"))
-    assert provisioning.claim("worker") is None
+    assert claim("worker") is None
     assert work_off() == 0
     assert list(unfinished.values().order_by("pk")) == before
 

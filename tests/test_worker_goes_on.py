@@ -9,7 +9,7 @@ import pytest
 from django.db import DataError, OperationalError
 from django.urls import reverse
 
-from operations import provisioning, runs
+from operations import provisioning, registering, runs
 from operations.management.commands import run_operations
 from operations.management.commands.run_operations import Worker
 from operations.models import (
@@ -164,7 +164,7 @@ def test_a_registration_whose_data_the_database_refuses_fails(monkeypatch, setti
     def refused(*_):
         raise DataError("value too long")
 
-    monkeypatch.setattr(provisioning, "_bring_into_force", refused)
+    monkeypatch.setattr(registering, "_bring_into_force", refused)
 
     with pytest.raises(DataError):
         Worker().run(once=True)
@@ -183,15 +183,15 @@ def clock(monkeypatch):
 
 
 def breaks_for(operation, error, monkeypatch):
-    """Let the end of this one operation break, and that of no other."""
-    finish = provisioning.finish
+    """Let the end of this one operation break, and so that of those with it; alone no other."""
+    finish = registering.finish
 
-    def end(claim):
-        if claim.operation_key == operation.pk:
+    def end(claims):
+        if any(claim.operation_key == operation.pk for claim in claims):
             raise error
-        return finish(claim)
+        return finish(claims)
 
-    monkeypatch.setattr(provisioning, "finish", end)
+    monkeypatch.setattr(registering, "finish", end)
 
 
 @pytest.mark.django_db(transaction=True)

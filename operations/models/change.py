@@ -13,7 +13,7 @@ from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from operations.masking import mask
-from operations.models.inserting import insert_values
+from operations.models.inserting import insert_many, insert_values
 
 if TYPE_CHECKING:
     from operations.models.connection import ExternalConnection
@@ -265,10 +265,11 @@ class Change(models.Model):
         }
 
     @classmethod
-    def record_many(
-        cls, action: Action, operations: Iterable[tuple[Actor, ConnectionOperation]]
-    ) -> None:
-        """Append a record of the same for each of the operations, by whom it stands beside."""
-        Change.objects.bulk_create(
-            [Change(**Change.values(actor, action, operation=each)) for actor, each in operations]
-        )
+    def of(cls, actor: Actor, action: Action, **about: Any) -> Change:
+        """One that ``record_many`` is to append; ``about`` is what ``values`` takes."""
+        return cls(**cls.values(actor, action, **about))
+
+    @classmethod
+    def record_many(cls, changes: Iterable[Change]) -> None:
+        """Append these in their order. Call it inside the transaction that makes the changes."""
+        insert_many(list(changes))

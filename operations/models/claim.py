@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import Q
 
 from operations.models.change import Actor
 from operations.models.enums import OperationStatus
 from operations.models.operation import ConnectionOperation
-from operations.models.prepared import parameter
 
 
 @dataclass(frozen=True)
@@ -22,6 +20,7 @@ class Claim:
     """
 
     operation_key: int
+    connection_key: int
     attempt: int
     worker: str
     connection_id: str
@@ -35,6 +34,7 @@ class Claim:
         """The one that an operation is under now, or was last."""
         return cls(
             operation.pk,
+            operation.connection_id,
             operation.attempt,
             operation.worker,
             operation.connection.graph_id,
@@ -47,19 +47,6 @@ class Claim:
         return Actor.worker(self.worker, self.request_id)
 
     def fence(self) -> Q:
-        return _fence(self.operation_key, self.worker, self.attempt)
-
-    @property
-    def fenced(self) -> dict[str, Any]:
-        """The values of FENCE."""
-        return {"key": self.operation_key, "held_by": self.worker, "attempt": self.attempt}
-
-
-def _fence(key: Any, worker: Any, attempt: Any) -> Q:
-    return Q(pk=key, worker=worker, attempt=attempt, status=OperationStatus.INPROGRESS)
-
-
-#: ``Claim.fence`` for a prepared statement.
-FENCE = _fence(
-    *(parameter(ConnectionOperation, name) for name in ("key=id", "held_by=worker", "attempt"))
-)
+        """That it is still held so."""
+        held = {"worker": self.worker, "attempt": self.attempt}
+        return Q(pk=self.operation_key, status=OperationStatus.INPROGRESS, **held)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -47,6 +47,25 @@ def insert_values(model: Model, **values: Any) -> Any:
     """The same for who needs no row in his hand: columns and their values, defaults for the others.
     Returns the key."""
     return _insert(_table(model), values, (), None)
+
+
+def insert_many(rows: Sequence[models.Model]) -> None:
+    """What ``bulk_create`` does, for rows of one model whose values are no expressions. They are
+    numbered in their order; the keys are not told."""
+    if not rows:
+        return
+    connection: Any = connections[DEFAULT_DB_ALIAS]
+    table = _table(type(rows[0]))
+    most = (connection.features.max_query_params or 10_000) // len(table.columns)
+    with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS), connection.cursor() as cursor:
+        for start in range(0, len(rows), most):
+            some = rows[start : start + most]
+            values = [
+                column.prepared(column.given(row), connection)
+                for row in some
+                for column in table.columns
+            ]
+            cursor.execute(f"{table.into} VALUES {', '.join([table.places] * len(some))}", values)
 
 
 def _insert(
@@ -105,7 +124,7 @@ class _Table:
         self.key = quote(key.column)
         columns = ", ".join(quote(each.column) for each in self.columns)
         self.into = f"INSERT INTO {quote(model._meta.db_table)} ({columns})"
-        self._places = ", ".join("%s" for _ in self.columns)
+        self.places = f"({', '.join('%s' for _ in self.columns)})"
         self._quoted = {each.field_name: quote(each.column) for each in self.columns}
         self._returns = database.features.can_return_columns_from_insert
         self._texts: dict[tuple[str, ...], str] = {}
@@ -115,7 +134,7 @@ class _Table:
         if unless not in self._texts:
             unique = ", ".join(self._quoted[name] for name in unless)
             self._texts[unless] = (
-                f"{self.into} VALUES ({self._places})"
+                f"{self.into} VALUES {self.places}"
                 + (f" ON CONFLICT ({unique}) DO NOTHING" if unless else "")
                 + (f" RETURNING {self.key}" if self._returns else "")
             )

@@ -6,8 +6,11 @@ cost does not grow with history. What is counted stays counted when an operation
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, date, datetime
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from django.db import connections, models, transaction
@@ -25,10 +28,11 @@ COMPLETED = ""
 #: Of two who count at once for the first time, one makes the row and the other finds it.
 _ADD = """
     INSERT INTO operations_outcomecount AS stored (connection_id, day, fingerprint, count)
-    VALUES (%s, %s, %s, %s)
+    VALUES {}
     ON CONFLICT (connection_id, day, fingerprint)
     DO UPDATE SET count = stored.count + excluded.count
 """
+_ROW = "(%s, %s, %s, %s)"
 
 
 class OutcomeCountQuerySet(models.QuerySet["OutcomeCount"]):
@@ -41,7 +45,21 @@ class OutcomeCountQuerySet(models.QuerySet["OutcomeCount"]):
             row.update(count=F("count") + number)
             return
         with database.cursor() as cursor:
-            cursor.execute(_ADD, [connection_key, day, fingerprint, number])
+            cursor.execute(_ADD.format(_ROW), [connection_key, day, fingerprint, number])
+
+    def add_each(self, ends: Collection[tuple[int, datetime, str]]) -> None:
+        """Count one more for each of these, by one statement: connection, time, fingerprint. No
+        two may be of one connection."""
+        database = connections[self.db]
+        kept = models.DateField()
+        values = [
+            value
+            for connection_key, at, fingerprint in ends
+            for day in [kept.get_db_prep_value(at.astimezone(UTC).date(), database)]
+            for value in (connection_key, day, fingerprint, 1)
+        ]
+        with database.cursor() as cursor:
+            cursor.execute(_ADD.format(", ".join([_ROW] * len(ends))), values)
 
     def since(self, day: date) -> OutcomeCountQuerySet:
         """Counts of that day and later ones."""
@@ -81,18 +99,33 @@ class OutcomeCount(models.Model):
 
 def count_outcome(operation: ConnectionOperation) -> None:
     """Count an operation that has just ended. Call it in the transaction that ends it."""
-    _count(operation)
-    status = OperationStatus(operation.status).word
-    transaction.on_commit(partial(metrics.count_ended, str(operation.kind), status))
+    count_outcomes([operation])
 
 
-def _count(operation: ConnectionOperation) -> None:
+def count_outcomes(operations: Collection[ConnectionOperation]) -> None:
+    """Count operations that have just ended, each of another connection. Call it in the
+    transaction that ends them."""
+    _count(operations)
+    ended = Counter((str(each.kind), OperationStatus.word_of(each.status)) for each in operations)
+    for (kind, status), number in ended.items():
+        transaction.on_commit(partial(metrics.count_ended, kind, status, number))
+
+
+def _count(operations: Collection[ConnectionOperation]) -> None:
     from operations.models.error_group import ErrorGroup
 
-    assert operation.finished_at is not None
-    OutcomeCount.objects.add(operation.connection_id, operation.finished_at, operation.fingerprint)
-    if operation.fingerprint:
-        ErrorGroup.objects.note(operation)
+    OutcomeCount.objects.add_each(
+        [
+            (each.connection_id, each.finished_at, each.fingerprint)
+            for each in operations
+            if each.finished_at
+        ]
+    )
+    # several connections share a group: whoever notes several does so in this order, so that no
+    # two wait for each other
+    for operation in sorted(operations, key=attrgetter("fingerprint")):
+        if operation.fingerprint:
+            ErrorGroup.objects.note(operation)
 
 
 def recount_failure(operation: ConnectionOperation, before: str) -> None:
@@ -102,4 +135,4 @@ def recount_failure(operation: ConnectionOperation, before: str) -> None:
     assert operation.finished_at is not None
     OutcomeCount.objects.add(operation.connection_id, operation.finished_at, before, -1)
     ErrorGroup.objects.filter(fingerprint=before).update(count=F("count") - 1)
-    _count(operation)
+    _count([operation])

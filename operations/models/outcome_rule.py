@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 
 from operations.errors import InvalidRequest
 from operations.models.connection import ExternalConnection
-from operations.models.prepared import Prepared, parameter
+from operations.models.many import OneOf
+from operations.models.prepared import Prepared
 from operations.public_error import parse_public_error
 
 
@@ -46,22 +49,29 @@ class OutcomeRule(models.Model):
         return f"next {self.remaining} of {self.connection or 'any connection'} fail"
 
     @classmethod
-    def consume(cls, connection: ExternalConnection) -> dict | None:
-        """The error that the next registration of this connection shall fail with, if any.
+    def consume(cls, connections: Collection[int]) -> dict[int, dict]:
+        """The error that the next registration shall fail with, of those of these connections for
+        which there is one: by key of the connection.
 
         A rule for the connection comes before one for all. Call it in the transaction that ends
-        the operation, so that a rule is used up exactly when a failure was written.
+        the operations, so that a rule is used up exactly when a failure was written.
         """
-        for rule in _RULES_FOR.rows(connection=connection.pk):
-            still_there = cls.objects.filter(pk=rule.pk, remaining__gt=0)
-            if still_there.update(remaining=F("remaining") - 1):
-                return parse_public_error(rule.error)
-        return None
+        rules = _RULES_FOR.rows(connections=connections)
+        errors = {}
+        for key in connections if rules else ():
+            for rule in rules:
+                if rule.connection_id not in (key, None):
+                    continue
+                still_there = cls.objects.filter(pk=rule.pk, remaining__gt=0)
+                if still_there.update(remaining=F("remaining") - 1):
+                    errors[key] = parse_public_error(rule.error)
+                    break
+        return errors
 
 
 def _rules_for() -> models.QuerySet[OutcomeRule]:
-    of_connection = Q(connection_id=parameter(OutcomeRule, "connection"))
-    rules = OutcomeRule.objects.filter(of_connection | Q(connection=None), remaining__gt=0)
+    of_connections = Q(OneOf("connection_id", "connections"))
+    rules = OutcomeRule.objects.filter(of_connections | Q(connection=None), remaining__gt=0)
     return rules.order_by(F("connection").asc(nulls_last=True), "id")
 
 

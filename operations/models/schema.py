@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from operations.models.connection import ExternalConnection
+from operations.models.many import OneOf, as_one, one_of
 from operations.models.operation import ConnectionOperation
+from operations.models.prepared import Prepared
 from operations.schema_rules import BASE_TYPE
+
+#: The database copies what the operation asked for, so that nobody else waits while it is read and
+#: written again.
+_BRING_INTO_FORCE = """
+    INSERT INTO operations_schema
+        (connection_id, version, base_type, properties, operation_id, in_force_at)
+    SELECT o.connection_id,
+        1 + COALESCE(
+            (SELECT MAX(s.version) FROM operations_schema s
+             WHERE s.connection_id = o.connection_id), 0
+        ),
+        {base_type}, {properties}, o.id, %s
+    FROM operations_connectionoperation o WHERE o.id {one_of} ORDER BY o.id
+"""
+_MEMBERS = {
+    "postgresql": {
+        "base_type": "o.payload ->> 'baseType'",
+        "properties": "o.payload -> 'properties'",
+    },
+    "sqlite": {
+        "base_type": "json_extract(o.payload, '$.baseType')",
+        "properties": "json_extract(o.payload, '$.properties')",
+    },
+}
 
 
 class Schema(models.Model):
@@ -64,7 +93,28 @@ class Schema(models.Model):
         )
         return cls.objects.filter(~Exists(newer))
 
+    @classmethod
+    def bring_into_force(cls, operations: Collection[int], at: datetime) -> dict[int, int]:
+        """What these operations asked for, each of another connection, becomes its next version.
+        Returns the versions by the operations' keys. Call it in the transaction that completes
+        them, which has locked their connections."""
+        connection = connections[DEFAULT_DB_ALIAS]
+        text = _BRING_INTO_FORCE.format(one_of=one_of(connection), **_MEMBERS[connection.vendor])
+        moment = models.DateTimeField().get_db_prep_value(at, connection)
+        with connection.cursor() as cursor:
+            cursor.execute(text, [moment, as_one(operations, connection)])
+        return dict(_VERSIONS_OF.tuples(operations=operations))
+
     @property
     def document(self) -> dict:
         """The schema as it was registered, in canonical form."""
         return {"baseType": self.base_type, "properties": self.properties}
+
+
+_VERSIONS_OF: Prepared[Schema] = Prepared(
+    lambda: (
+        Schema.objects.filter(OneOf("operation_id", "operations"))
+        .order_by()
+        .values_list("operation_id", "version")
+    )
+)

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from django.db import Error, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import PIPE_VARIABLE, STOP_TIMEOUT, end_with_parent, tell_ready
-from operations import logs, metrics, provisioning, retention, runs, tokens
+from operations import logs, metrics, provisioning, registering, retention, runs, tokens
 from operations.checks import AT_START
 from operations.health_checks import newer_than_this, not_migrated
 from operations.models import (
@@ -93,7 +93,7 @@ class Rests:
 
 
 class Worker:
-    """The loop around ``provisioning``'s steps. One thread, many operations in hand.
+    """The loop around ``registering``'s steps. One thread, many operations in hand.
 
     A registration that takes minutes is waited for without holding anything but its lease, so it
     does not hold up the others; nor does one that breaks, or a step that does. ``stop`` ends the
@@ -175,7 +175,7 @@ class Worker:
     def _leave(self) -> None:
         """Give back what is in hand. What cannot be given back is free when its lease ends."""
         try:
-            provisioning.hand_back(self.name, self.held)
+            registering.hand_back(self.name, self.held)
             for claim in self.held:
                 metrics.LET_GO.labels("stopped").inc()
                 with self._about(claim):
@@ -189,12 +189,14 @@ class Worker:
     def _claim(self) -> bool:
         """Take all that waits, and go on meanwhile with what is in hand."""
         busy = False
-        while not self.stopping.is_set() and (claim := provisioning.claim(self.name)):
+        while not self.stopping.is_set() and (claims := registering.claim(self.name)):
             busy = True
-            self.held[claim] = time.monotonic() + claim.wait
-            metrics.CLAIMS.labels("silent_worker" if claim.taken_over else "queue").inc()
-            with self._about(claim):
-                log.info("Claimed, attempt %s.", claim.attempt)
+            now = time.monotonic()
+            for claim in claims:
+                self.held[claim] = now + claim.wait
+                metrics.CLAIMS.labels("silent_worker" if claim.taken_over else "queue").inc()
+                with self._about(claim):
+                    log.info("Claimed, attempt %s.", claim.attempt)
             self._finish_due()
             self._try(self._beat)
             self._try(self._renew)
@@ -203,12 +205,22 @@ class Worker:
     def _finish_due(self) -> bool:
         now = time.monotonic()
         due = [claim for claim, when in self.held.items() if when <= now]
-        for claim in due:
-            with self._about(claim):
-                if self.stopping.is_set() or not self._finish(claim):
-                    return False
+        # what has broken before would break the others' transaction as well
+        broken = [claim for claim in due if self.rests.until(claim)]
+        whole = [claim for claim in due if not self.rests.until(claim)]
+        batches = [
+            whole[start : start + registering.TOGETHER]
+            for start in range(0, len(whole), registering.TOGETHER)
+        ]
+        return self._finish_each([*batches, *([claim] for claim in broken)]) and bool(due)
+
+    def _finish_each(self, batches: Iterable[Sequence[Claim]]) -> bool:
+        """False when it came to no end: told to stop, or the database does not answer at all."""
+        for batch in batches:
+            if self.stopping.is_set() or not self._finish(batch):
+                return False
             self._try(self._renew)
-        return bool(due)
+        return True
 
     def _about(self, claim: Claim) -> AbstractContextManager[None]:
         """What is logged inside names the operation and the request that asked for it."""
@@ -219,43 +231,67 @@ class Worker:
             worker=self.name,
         )
 
-    def _finish(self, claim: Claim) -> bool:
-        """False when the database does not answer at all: the others would fare no better."""
-        began = self.held[claim] - claim.wait
-        attempt = f"Attempt {claim.attempt}"
+    def _finish(self, claims: Sequence[Claim]) -> bool:
+        """End these together; what that does not end, alone. As ``_finish_each``."""
+        alone = len(claims) == 1
+        ended: Sequence[Claim] = ()
         try:
-            ours = provisioning.finish(claim)
+            ended = registering.finish(claims)
         except Exception as error:
-            self._note(error, f"{attempt} broke.")
-            times = self.rests.broke(claim, *CLAIM_RESTS)
-            # once more, if the lease is still ours then
-            self.held[claim] = self.rests.until(claim)
-            patient = is_full(error) and not self.once
-            if is_outage(error) and (patient or times < PATIENCE):
-                return _database_answers()
-            if is_outage(error) and not self.once and not _database_answers():
-                return False
-            metrics.LET_GO.labels("broken").inc()
-            try:
-                provisioning.fail_attempt(claim, f"{type(error).__name__}: {error}")
-            except Error as refusal:
-                self._note(refusal, f"{attempt} could not be ended.")
-                if not self.once:
-                    return _database_answers()
+            if alone:
+                with self._about(claims[0]):
+                    return self._broke(claims[0], error)
+            if is_outage(error):
+                close_old_connections()
+            why = f"{type(error).__name__}: {str(error).strip()}"
+            log.warning("%s could not be ended together; now each alone. %s", len(claims), why)
+        for claim in ended:
+            self._let_go(claim, ours=True)
+        if alone and not ended:
+            self._let_go(claims[0], ours=False)
+        return alone or self._finish_each([claim] for claim in claims if claim not in ended)
+
+    def _let_go(self, claim: Claim, *, ours: bool) -> None:
+        """It has ended, or it is not ours."""
+        if ours:
+            began = self.held[claim] - claim.wait
+            metrics.REGISTRATION.observe(time.monotonic() - began)
         else:
+            metrics.LET_GO.labels("lost").inc()
+        with self._about(claim):
             log.info("Ended." if ours else "Lost: it is in other hands, or gone.")
-            if ours:
-                metrics.REGISTRATION.observe(time.monotonic() - began)
-            else:
-                metrics.LET_GO.labels("lost").inc()
+        self._forget(claim)
+
+    def _forget(self, claim: Claim) -> None:
         del self.held[claim]
         self.rests.went_well(claim)
+
+    def _broke(self, claim: Claim, error: Exception) -> bool:
+        """The end of this one alone broke. False when the database does not answer at all."""
+        attempt = f"Attempt {claim.attempt}"
+        self._note(error, f"{attempt} broke.")
+        times = self.rests.broke(claim, *CLAIM_RESTS)
+        # once more, if the lease is still ours then
+        self.held[claim] = self.rests.until(claim)
+        patient = is_full(error) and not self.once
+        if is_outage(error) and (patient or times < PATIENCE):
+            return _database_answers()
+        if is_outage(error) and not self.once and not _database_answers():
+            return False
+        metrics.LET_GO.labels("broken").inc()
+        try:
+            registering.fail_attempt(claim, f"{type(error).__name__}: {error}")
+        except Error as refusal:
+            self._note(refusal, f"{attempt} could not be ended.")
+            if not self.once:
+                return _database_answers()
+        self._forget(claim)
         return True
 
     def _renew(self) -> bool:
         if not self.held or time.monotonic() < self.renew_at:
             return False
-        provisioning.renew(self.name, self.held)
+        registering.renew(self.name, self.held)
         self.renew_at = time.monotonic() + settings.OPERATION_LEASE / 3
         return True
 
