@@ -8,7 +8,9 @@ from django.db import models
 from django.db.models import Case, Exists, OuterRef, Q, Value, When
 
 from operations.models.enums import ConnectionState
+from operations.models.few import if_few
 from operations.models.operation import ConnectionOperation
+from operations.models.operation_queryset import ConnectionOperationQuerySet
 
 
 class Health(models.IntegerChoices):
@@ -60,11 +62,16 @@ def has_health(now: datetime, *wanted: Health) -> Q:
 
 
 def _conditions(now: datetime) -> list[tuple[Health, Q]]:
-    below = ConnectionOperation.objects.filter(connection=OuterRef("pk"))
+    operations = ConnectionOperation.objects.all()
     return [
         (Health.DELETING, Q(deleting_since__isnull=False)),
-        (Health.STUCK, Q(Exists(below.stuck(now)))),
-        (Health.WORKING, Q(Exists(below.in_progress()))),
-        (Health.ATTENTION, Q(Exists(below.open_failures()))),
+        (Health.STUCK, _has(operations.stuck(now))),
+        (Health.WORKING, _has(operations.in_progress())),
+        (Health.ATTENTION, _has(operations.open_failures())),
         *((rank, Q(state=state)) for state, rank in HEALTH_OF_STATE.items()),
     ]
+
+
+def _has(operations: ConnectionOperationQuerySet) -> Q:
+    below = Exists(operations.filter(connection=OuterRef("pk")))
+    return if_few(operations, "connection") & Q(below)
