@@ -6,4 +6,4 @@ class OperationsConfig(AppConfig):
     verbose_name = "Connectors"
 
     def ready(self) -> None:
-        from operations import checks  # noqa: F401 - registers the system checks
+        from operations import checks, planner  # noqa: F401 - each registers itself
