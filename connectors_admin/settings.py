@@ -119,7 +119,8 @@ def _database() -> dict:
             }
         # without it, a host that swallows packets holds a thread for minutes
         options.setdefault("connect_timeout", 10)
-        config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
+        # a new one costs more than ten requests: it is made anew every ten minutes, no sooner
+        config.setdefault("CONN_MAX_AGE", 0 if pool else 600)
         config["CONN_HEALTH_CHECKS"] = True
         # without connections that stay, a pooler may be between that hands out another each time
         config["DISABLE_SERVER_SIDE_CURSORS"] = config["CONN_MAX_AGE"] == 0 and not pool
