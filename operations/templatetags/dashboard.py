@@ -13,7 +13,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.dateformat import DateFormat
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
@@ -22,8 +22,6 @@ from operations.dashboard.presentation.numbers import age, due
 from operations.dashboard.presentation.operations import Pace
 
 register = template.Library()
-#: Where the text belongs in a button that is kept: no character, so nothing else has it.
-PLACE = "\ufdd0"
 
 
 @register.simple_tag
@@ -35,14 +33,13 @@ def badge(mark: marks.Mark) -> SafeString:
 @register.simple_tag
 def copy(text: object, what: str) -> SafeString:
     """The button that copies this text; ``what`` it is stands in its title."""
-    return format_html_join(str(text), "{}", _button(what, get_language()))
+    return format_html(_button(what, get_language()), text)
 
 
 @lru_cache(maxsize=64)
-def _button(what: str, _language: str | None) -> list[tuple[SafeString]]:
-    """What stands around the text."""
-    button = render_to_string("dashboard/_copy.html", {"text": PLACE, "what": what})
-    return [(SafeString(part),) for part in button.split(PLACE)]
+def _button(what: str, _language: str | None) -> str:
+    """With a place for the text."""
+    return render_to_string("dashboard/_copy.html", {"text": "{0}", "what": what})
 
 
 @register.simple_tag
