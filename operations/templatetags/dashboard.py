@@ -13,6 +13,7 @@ from django import template
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.dateformat import DateFormat
+from django.utils.dates import MONTHS_3
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -66,8 +67,13 @@ def exact_text(moment: datetime) -> str:
 
 def _exact(local: datetime) -> str:
     """As ``date_format`` has it with "j M Y, H:i:s T", which takes that text apart every time."""
-    words = DateFormat(local)
-    return f"{local.day} {words.M()} {local.year:04d}, {local:%H:%M:%S} {words.T()}"
+    month = _month(local.month, get_language())
+    return f"{local.day} {month} {local.year:04d}, {local:%H:%M:%S} {DateFormat(local).T()}"
+
+
+@lru_cache(maxsize=256)
+def _month(number: int, _language: str | None) -> str:
+    return f"{MONTHS_3[number].title()}"
 
 
 @register.simple_tag

@@ -87,13 +87,16 @@ def _two_units(seconds: int) -> str:
         minutes = seconds = 0
     elif hours:
         seconds = 0
-    units = (
-        (days, ngettext("%(n)s day", "%(n)s days", days)),
-        (hours, _("%(n)s h")),
-        (minutes, _("%(n)s min")),
-        (seconds, _("%(n)s s")),
-    )
-    return " ".join(unit % {"n": f"{number:,}"} for number, unit in units if number)
+    words = []
+    if days:
+        words.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": f"{days:,}"})
+    if hours:
+        words.append(_("%(n)s h") % {"n": hours})
+    if minutes:
+        words.append(_("%(n)s min") % {"n": minutes})
+    if seconds:
+        words.append(_("%(n)s s") % {"n": seconds})
+    return " ".join(words)
 
 
 def age(moment: datetime, now: datetime) -> str:
