@@ -148,9 +148,10 @@ def test_to_read_a_few_first_changes_nothing(connection, viewer, monkeypatch, nu
 
     monkeypatch.setattr(few, "FEW", number)
 
+    of_many = health(now, of_many=True)
     computed = {
         row.graph_id: Health(row.health)
-        for row in ExternalConnection.objects.annotate(health=health(now))
+        for row in ExternalConnection.objects.annotate(health=of_many)
     }
     assert computed == {
         "contosohr": Health.HEALTHY,

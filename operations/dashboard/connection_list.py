@@ -112,7 +112,7 @@ class ConnectionList:
         if position:
             matching = self.order.behind(matching, position)
         shown = ExternalConnection.objects.filter(pk__in=matching.values("pk")[:number])
-        return self.order.sort(shown.annotate(**self.showing | self.sorting))
+        return self.order.sort(shown.annotate(**self.sorting | self.showing))
 
 
 def connections_asked_for(
@@ -177,7 +177,7 @@ def _sorting(now: datetime, column: str) -> dict[str, Any]:
     computed = {
         "lower_name": lambda: Lower("name"),
         "shown_state": lambda: Case(being_deleted, default=F("state"), output_field=IntegerField()),
-        "health": lambda: health(now),
+        "health": lambda: health(now, of_many=True),
         "latest_key": lambda: Coalesce(_latest("pk"), 0),
         "failure_count": lambda: _failure_count(now),
         "lower_owner": lambda: Lower(application_name("owner_app_id")),
