@@ -119,13 +119,18 @@ def _database() -> dict:
             }
         # without it, a host that swallows packets holds a thread for minutes
         options.setdefault("connect_timeout", 10)
-        config.setdefault("CONN_MAX_AGE", 0 if pool else 60)
+        # a new one costs more than ten requests: it is made anew every ten minutes, no sooner
+        config.setdefault("CONN_MAX_AGE", 0 if pool else 600)
         config["CONN_HEALTH_CHECKS"] = True
         # without connections that stay, a pooler may be between that hands out another each time
         passing = config["CONN_MAX_AGE"] == 0 and not pool
         config["DISABLE_SERVER_SIDE_CURSORS"] = passing
         # a statement that comes so often is planned once for its connection (models.prepared)
         options.setdefault("prepare_threshold", None if passing else 3)
+        if not passing:
+            # What PostgreSQL expects of a page's query can be high because of what it asks only
+            # where there is much; to compile it takes 100 ms then, and saves less than one.
+            options["options"] = f"-c jit=off {options.get('options', '')}".strip()
     return config
 
 

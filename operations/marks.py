@@ -7,8 +7,12 @@ The pages and the admin show the same marks. A mark's ``value`` is the class of 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from operations.models import (
@@ -25,9 +29,12 @@ if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mark:
-    """A status or state as a badge: class, label, icon shape, and Graph's word for the tooltip."""
+    """A status or state as a badge: class, label, icon shape, and Graph's word for the tooltip.
+
+    Each is made once and is only equal to itself, so that its badge can be kept.
+    """
 
     value: str
     label: StrOrPromise
@@ -93,3 +100,13 @@ def connection_mark(connection: ExternalConnection) -> Mark:
     if connection.deleting_since:
         return DELETING
     return STATE_MARKS[ConnectionState(connection.state)]
+
+
+def badge(mark: Mark) -> SafeString:
+    """A mark as HTML. Many stand in a page, so each is made once in each language."""
+    return _badge(mark, get_language())
+
+
+@lru_cache(maxsize=512)
+def _badge(mark: Mark, _language: str | None) -> SafeString:
+    return render_to_string("dashboard/_badge.html", {"mark": mark})

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from operations.models import ConnectionOperation, OperationStatus, Triage
 from operations.models.durations import longer_than
+from operations.models.few import if_few
 from operations.models.operation_queryset import ConnectionOperationQuerySet
 
 
@@ -74,7 +75,11 @@ class OperationSelection:
         if self.until:
             rows = rows.filter(created_at__lte=self.until)
         if self.longer_than is not None:
-            rows = rows.filter(longer_than(self.longer_than, now))
+            longer = longer_than(self.longer_than, now)
+            if self.since or self.until:
+                # all of that time would be asked how long they took, when few took so long
+                rows = rows.filter(if_few(ConnectionOperation.objects.filter(longer)))
+            rows = rows.filter(longer)
         if self.stuck:
             rows = rows.stuck(now)
         if self.fingerprint:

@@ -126,6 +126,11 @@ def test_after_a_refused_statement_the_next_is_answered():
 
 if not settings.EMBEDDED_DATABASE:
 
+    def test_the_database_compiles_no_statement():
+        with database.cursor() as cursor:
+            cursor.execute("SHOW jit")
+            assert cursor.fetchone() == ("off",)
+
     def test_the_database_plans_a_statement_once():
         prepared = Prepared(of_connection)
         connection = factories.make_connection()

@@ -315,6 +315,20 @@ def test_statements_are_prepared_unless_a_pooler_may_be_between(tmp_path, url, t
     assert shown(tmp_path, fact, DATABASE_URL=POSTGRES + url, SECRET_KEY="x") == threshold
 
 
+@pytest.mark.parametrize(
+    ("url", "options"),
+    [
+        ("", "-c jit=off"),
+        ("?pool=true", "-c jit=off"),
+        ("?options=-c%20work_mem=64MB", "-c jit=off -c work_mem=64MB"),
+        ("?conn_max_age=0", "None"),  # a pooler need not know what it is told there
+    ],
+)
+def test_postgres_compiles_no_query(tmp_path, url, options):
+    fact = "s.DATABASES['default']['OPTIONS'].get('options')"
+    assert shown(tmp_path, fact, DATABASE_URL=POSTGRES + url, SECRET_KEY="x") == options
+
+
 def test_the_database_address_from_a_file(tmp_path):
     (tmp_path / "url").write_text(f"sqlite:///{tmp_path}/other.sqlite3\n")
     name = "s.DATABASES['default']['NAME']"

@@ -132,9 +132,11 @@ def test_waiting_does_not_hold_up_the_others(installation):
 
 
 def test_three_workers_do_each_operation_once(installation):
-    request(installation, 60)
     workers = [start_worker(installation) for _ in range(3)]
     try:
+        alive = "SELECT count(*) FROM operations_workerheartbeat"
+        wait_for(lambda: query(installation, alive)[0] == 3)
+        request(installation, 60)
         wait_for(lambda: look(installation)["status"] == {"completed": 60}, seconds=60)
     finally:
         for worker in workers:

@@ -11,8 +11,6 @@ from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from operations.marks import Mark
-
 
 def pretty(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=False)
@@ -20,10 +18,6 @@ def pretty(document: Any) -> str:
 
 def json_block(document: Any) -> SafeString:
     return format_html('<pre class="json" dir="auto" tabindex="0">{}</pre>', pretty(document))
-
-
-def badge(mark: Mark) -> SafeString:
-    return render_to_string("dashboard/_badge.html", {"mark": mark})
 
 
 def ago(moment: datetime) -> SafeString:

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations import provisioning
-from operations.admin.cells import ago, badge, cell, link
+from operations.admin.cells import ago, cell, link
 from operations.admin.fields import AppIdsField, JsonObjectField, LinesField, settable
 from operations.admin.filters import HealthFilter, OwnerFilter, StateFilter
 from operations.admin.guard import DomainAdmin, DomainForm
@@ -31,7 +31,7 @@ from operations.connection_rules import (
     read_search_settings,
 )
 from operations.errors import Fault, ItemNotFound
-from operations.marks import connection_mark, operation_mark
+from operations.marks import badge, connection_mark, operation_mark
 from operations.models import (
     Actor,
     Application,

@@ -96,7 +96,8 @@ class BoundedList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         self.queryset = self.queryset.defer(*self.model_admin.not_listed)
         super().get_results(request)
-        self.result_list = list(self.result_list)
+        # where nothing matches, all that was looked through would be looked through again
+        self.result_list = list(self.result_list) if self.result_count else []
         self.model_admin.complete_rows(self.result_list)
 
     @cached_property

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations.admin import operation_actions
-from operations.admin.cells import ago, badge, cell, json_block, link
+from operations.admin.cells import ago, cell, json_block, link
 from operations.admin.fields import PublicErrorField, settable
 from operations.admin.filters import (
     ConnectionChoice,
@@ -28,7 +28,7 @@ from operations.admin.filters import (
 )
 from operations.admin.guard import DomainAdmin, DomainForm, answer
 from operations.errors import ItemNotFound
-from operations.marks import OPERATION_MARKS, STUCK, TRIAGE_MARKS, operation_mark
+from operations.marks import OPERATION_MARKS, STUCK, TRIAGE_MARKS, badge, operation_mark
 from operations.models import (
     KEEP,
     Actor,

@@ -10,12 +10,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
+from django.db.models.lookups import In
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations.dashboard.filters import Parameters, Span
 from operations.models import Action, ActorKind, Change, Channel
-from operations.models.change import ChangeQuerySet
+from operations.models.change import BY_OTHERS, ChangeQuerySet, Ending
 from operations.models.connection import CONNECTION_ID
 from operations.models.operation_id import OPERATION_ID
 
@@ -34,6 +35,8 @@ class Wanted:
     rows: QuerySet[Change]
     span: Span
     is_cut: bool
+    #: With a condition that no index serves: each row is looked at.
+    is_searched: bool
 
 
 def asked_for(parameters: Parameters, rows: ChangeQuerySet) -> Wanted:
@@ -69,30 +72,28 @@ def asked_for(parameters: Parameters, rows: ChangeQuerySet) -> Wanted:
     if searched and not has_index:
         newest = Change.objects.order_by("-id").values_list("pk", flat=True).first() or 0
         rows = rows.filter(pk__gt=newest - SEARCHED)
-    return Wanted(rows.filter(searched), span, is_cut=newest > SEARCHED)
+    rows = rows.filter(searched)
+    return Wanted(rows, span, is_cut=newest > SEARCHED, is_searched=bool(searched))
 
 
 def _searched(parameters: Parameters) -> Q:
-    """The conditions that no index serves."""
+    """The conditions that no index serves, or only one of what is rare."""
     wanted = Q()
-    if channels := parameters.several("channel", _("Through"), _capitalized(Channel.choices)):
+    channels = parameters.several("channel", _("Through"), _capitalized(Channel.choices))
+    if channels:
         wanted &= Q(channel__in=channels)
-    if kinds := parameters.several("by", _("By"), _capitalized(ActorKind.choices)):
+    kinds = parameters.several("by", _("By"), _capitalized(ActorKind.choices))
+    if kinds:
         wanted &= Q(actor_kind__in=kinds)
+    if (channels and Channel.API not in channels) or (kinds and ActorKind.APPLICATION not in kinds):
+        wanted &= BY_OTHERS  # follows from it, and is the condition of the index
     if outcomes := parameters.several("outcome", _("Outcome"), OUTCOMES):
-        wanted &= _ended(outcomes)
+        wanted &= Q(In(Ending(), outcomes))
     if name := parameters.words("who", _("Name")):
         wanted &= Q(actor_name__icontains=name)
     if note := parameters.words("note", _("Note")):
-        wanted &= Q(note__icontains=note)
+        wanted &= ~Q(note="") & Q(note__icontains=note)  # the condition of the index, again
     return wanted
-
-
-def _ended(outcomes: list[str]) -> Q:
-    """Operations that ended so, also those that were reported when they had ended."""
-    actions = {"completed": Action.OPERATION_COMPLETED, "failed": Action.OPERATION_FAILED}
-    reported = Q(action=Action.OPERATION_REPORTED, after__status__in=outcomes)
-    return Q(action__in=[actions[word] for word in outcomes]) | reported
 
 
 def _capitalized(choices: Iterable[tuple[str, Any]]) -> dict[str, str]:

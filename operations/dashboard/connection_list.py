@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db.models import (
@@ -29,7 +29,7 @@ from operations.dashboard import keyset
 from operations.dashboard.filters import Parameters
 from operations.dashboard.keyset import Order
 from operations.dashboard.lookups import application_name
-from operations.dashboard.outcomes import first_day
+from operations.dashboard.outcomes import last_days
 from operations.marks import HEALTH_MARKS, OPERATION_MARKS, STATE_MARKS
 from operations.models import (
     Application,
@@ -39,6 +39,7 @@ from operations.models import (
     OperationStatus,
     OutcomeCount,
 )
+from operations.models.few import if_few
 from operations.models.health import has_health, health
 from operations.models.outcome_count import COMPLETED
 
@@ -97,6 +98,21 @@ class ConnectionList:
     rows: QuerySet
     order: Order
     extra: list[str]
+    #: What the order needs, and what is shown beside it.
+    sorting: dict[str, Any]
+    showing: dict[str, Any]
+
+    def page(self, number: int, position: str = "") -> QuerySet:
+        """So many from behind a position, with ``health`` and ``latest_key`` (0: no operation yet).
+        Raises ValueError for a position that is none of this order.
+
+        Only what sorts them is computed of all that match, the rest of those that are shown.
+        """
+        matching = self.order.sort(self.rows.alias(**self.sorting))
+        if position:
+            matching = self.order.behind(matching, position)
+        shown = ExternalConnection.objects.filter(pk__in=matching.values("pk")[:number])
+        return self.order.sort(shown.annotate(**self.sorting | self.showing))
 
 
 def connections_asked_for(
@@ -104,18 +120,16 @@ def connections_asked_for(
 ) -> ConnectionList:
     """Read all parameters but the position and the page size.
 
-    Rows have ``health`` and ``latest_key`` (0: no operation yet), and ``owner_name`` where the
-    list shows it, sorts by it, or ``with_owner`` asks for it.
+    Rows have ``owner_name`` where the list shows it, sorts by it, or ``with_owner`` asks for it.
     """
     rows = _filtered(parameters, now)
     extra = parameters.columns("show", EXTRA)
     column, descending = parameters.sort(SORTS, "health")
-    rows = _sortable(rows, column, now)
-    if with_owner or column == "owner" or "owner" in extra:
-        rows = rows.annotate(owner_name=application_name("owner_app_id"))
-    if column == "owner":
-        rows = rows.annotate(lower_owner=Lower("owner_name"))
-    return ConnectionList(rows, Order(KEYS[column], descending), extra)
+    showing: dict[str, Any] = {"health": health(now), "latest_key": Coalesce(_latest("pk"), 0)}
+    if with_owner or "owner" in extra:
+        showing["owner_name"] = application_name("owner_app_id")
+    order = Order(KEYS[column], descending)
+    return ConnectionList(rows, order, extra, _sorting(now, column), showing)
 
 
 def _filtered(parameters: Parameters, now: datetime) -> QuerySet[ExternalConnection]:
@@ -129,8 +143,9 @@ def _filtered(parameters: Parameters, now: datetime) -> QuerySet[ExternalConnect
     if healths := parameters.several("health", gettext("Health"), HEALTHS):
         rows = rows.filter(has_health(now, *(HEALTH_OF_WORD[word] for word in healths)))
     if last := parameters.several("last", gettext("Last operation"), LAST):
-        statuses = [OperationStatus.from_word(word) for word in last if word != "none"]
-        wanted = Q(latest_status__in=statuses)
+        statuses = [status for word in last if (status := OperationStatus.from_word(word))]
+        in_one = ConnectionOperation.objects.in_status(*statuses)
+        wanted = if_few(in_one, "connection") & Q(latest_status__in=statuses)
         if "none" in last:
             wanted |= Q(latest_status=None)
         rows = rows.alias(latest_status=_latest("status")).filter(wanted)
@@ -156,27 +171,31 @@ def _latest(field: str) -> Subquery:
     return Subquery(newest.values(field)[:1])
 
 
-def _sortable(
-    rows: QuerySet[ExternalConnection], column: str, now: datetime
-) -> QuerySet[ExternalConnection]:
-    rows = rows.annotate(
-        health=health(now), latest_key=Coalesce(_latest("pk"), 0), lower_name=Lower("name")
-    )
-    if column == "state":
-        being_deleted = When(deleting_since__isnull=False, then=Value(max(ConnectionState) + 1))
-        shown = Case(being_deleted, default=F("state"), output_field=IntegerField())
-        return rows.annotate(shown_state=shown)
-    if column == "failures":
-        failed = (
-            OutcomeCount.objects.since(first_day(now))
-            # greater, and not unequal: the index tells, and no row of what completed is read
-            .filter(connection=OuterRef("pk"), fingerprint__gt=COMPLETED)
-            .order_by()
-            .values("connection")
-            .annotate(number=Sum("count"))
-        )
-        return rows.annotate(failure_count=Coalesce(Subquery(failed.values("number")), 0))
-    return rows
+def _sorting(now: datetime, column: str) -> dict[str, Any]:
+    """What the order by a column needs beside the columns of the table."""
+    being_deleted = When(deleting_since__isnull=False, then=Value(max(ConnectionState) + 1))
+    computed = {
+        "lower_name": lambda: Lower("name"),
+        "shown_state": lambda: Case(being_deleted, default=F("state"), output_field=IntegerField()),
+        "health": lambda: health(now, of_many=True),
+        "latest_key": lambda: Coalesce(_latest("pk"), 0),
+        "failure_count": lambda: _failure_count(now),
+        "lower_owner": lambda: Lower(application_name("owner_app_id")),
+    }
+    return {name: computed[name]() for name, _reader in KEYS[column] if name in computed}
+
+
+def _failure_count(now: datetime) -> Case:
+    """The sum of those that have failed; of most, and they are not looked at, none has."""
+    # each of the days, and greater, not unequal: so the index tells, and no row of what completed
+    # is read
+    failed = OutcomeCount.objects.filter(
+        day__in=last_days(now), fingerprint__gt=COMPLETED, count__gt=0
+    ).order_by()
+    of_one = failed.filter(connection=OuterRef("pk")).values("connection")
+    number = Subquery(of_one.annotate(number=Sum("count")).values("number"))
+    has_failed = When(pk__in=failed.values("connection"), then=Coalesce(number, 0))
+    return Case(has_failed, default=Value(0))
 
 
 def _owners(given: str) -> Mapping[str, StrOrPromise]:

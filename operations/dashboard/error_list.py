@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,7 @@ from operations.causes import Catalogue
 from operations.dashboard import keyset
 from operations.dashboard.filters import Parameters
 from operations.dashboard.keyset import Order
-from operations.dashboard.outcomes import DAYS, first_day, with_error
+from operations.dashboard.outcomes import DAYS, last_days, with_error
 from operations.dashboard.presentation.errors import ErrorRow, failed_days, probable_cause
 from operations.dashboard.presentation.numbers import Count
 from operations.marks import ERROR_MARKS
@@ -147,11 +147,6 @@ def error_rows(groups: Sequence[ErrorGroup], now: datetime) -> list[ErrorRow]:
             )
         )
     return rows
-
-
-def last_days(now: datetime) -> list[date]:
-    """The days of a trend, the oldest first."""
-    return [first_day(now) + timedelta(days=number) for number in range(DAYS)]
 
 
 def all_error_rows(groups: QuerySet[ErrorGroup], now: datetime) -> Iterator[ErrorRow]:

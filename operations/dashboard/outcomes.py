@@ -24,6 +24,11 @@ def first_day(now: datetime, days: int = DAYS) -> date:
     return now.astimezone(UTC).date() - timedelta(days=days - 1)
 
 
+def last_days(now: datetime) -> list[date]:
+    """The days of a strip or a trend, the oldest first."""
+    return [first_day(now) + timedelta(days=number) for number in range(DAYS)]
+
+
 def with_error(now: datetime, *fingerprints: str) -> OutcomeCountQuerySet:
     """The counts of these errors in the last 30 days, on any connection."""
     first = first_day(now, AFFECTED_DAYS)
@@ -55,8 +60,7 @@ def outcomes_of(keys: Iterable[int], now: datetime) -> dict[int, list[Day]]:
 
 
 def _days(tally: Tally, now: datetime) -> list[Day]:
-    first = first_day(now)
     return [
         Day(day, completed=tally.get((day, False), 0), failed=tally.get((day, True), 0))
-        for day in (first + timedelta(days=number) for number in range(DAYS))
+        for day in last_days(now)
     ]

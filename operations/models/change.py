@@ -132,6 +132,30 @@ class ApplicationInvolved(_OfChange):
         return f"REPLACE(COALESCE({actor}, {meant}), '-', '')"
 
 
+class Ending(_OfChange):
+    """How an operation ended by a change, in Graph's word; of one that was reported, the status
+    that it was reported with.
+
+    One expression, so that SQLite reads the newest rows first and not all that an index of actions
+    has. JSON is read only where the action does not tell.
+    """
+
+    columns = "action", "after"
+
+    def sql(self, *columns: str, is_sqlite: bool) -> str:
+        action, after = columns
+        status = f"JSON_EXTRACT({after}, '$.status')" if is_sqlite else f"({after} ->> 'status')"
+        return (
+            f"CASE {action} WHEN '{Action.OPERATION_COMPLETED}' THEN 'completed'"
+            f" WHEN '{Action.OPERATION_FAILED}' THEN 'failed'"
+            f" WHEN '{Action.OPERATION_REPORTED}' THEN {status} END"
+        )
+
+
+#: What is done neither by an application nor over the API, or by only one of the two: the fewer.
+BY_OTHERS = ~models.Q(channel=Channel.API, actor_kind=ActorKind.APPLICATION)
+
+
 class ChangeQuerySet(models.QuerySet["Change"]):
     def of_application(self, app_id: UUID) -> ChangeQuerySet:
         """What was done to an application. By value: it may be gone, or have another name now."""
@@ -206,6 +230,18 @@ class Change(models.Model):
                 "id",
                 name="change_of_application",
                 condition=models.Q(connection_key=None),
+            ),
+            # what people, the worker and commands did, each of which is looked for by itself
+            models.Index(
+                fields=["id", "channel", "actor_kind"],
+                name="change_by_others",
+                condition=BY_OTHERS,
+            ),
+            # a text in a note, which few changes have
+            models.Index(
+                fields=["id"],
+                name="change_with_note",
+                condition=~models.Q(note=""),
             ),
             # by the ids that people know, for what may be long gone
             models.Index(Lower("connection_graph_id"), "id", name="change_by_connection_id"),

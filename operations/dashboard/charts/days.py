@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import ceil
 
 from django.utils.formats import date_format, number_format
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext
 
 from operations.dashboard.charts.drawing import (
     PLOT_HEIGHT,
@@ -208,7 +208,13 @@ def _short(number: int) -> str:
 
 def _days_sentence(days: Sequence[Day]) -> str:
     completed, failed = sum(day.completed for day in days), sum(day.failed for day in days)
-    span = ngettext("%(number)s day", "%(number)s days", len(days)) % {"number": len(days)}
+    return _sums_sentence(len(days), completed, failed, get_language())
+
+
+@lru_cache(maxsize=4096)
+def _sums_sentence(days: int, completed: int, failed: int, _language: str | None) -> str:
+    """Kept, for the rows of a list say few things: often the same few numbers."""
+    span = ngettext("%(number)s day", "%(number)s days", days) % {"number": days}
     if not completed and not failed:
         return gettext("%(span)s: no operation ended") % {"span": span}
     return gettext("%(span)s: %(completed)s completed, %(failed)s failed") % {

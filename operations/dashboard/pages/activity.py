@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,7 @@ from operations.dashboard.presentation.activity import (
     Subject,
     grouped,
 )
-from operations.dashboard.presentation.numbers import Count
+from operations.dashboard.presentation.numbers import COUNT_LIMIT, Count
 from operations.exports import stream_csv, stream_jsonl
 from operations.models import (
     Application,
@@ -79,11 +80,20 @@ def activity_list(
     size = parameters.page_size(remembered)
     before = parameters.position("before")
     parameters.finish()
-    counts = Count.several(matching=wanted.rows, total=rows)
     page_rows = wanted.rows.order_by("-id")
+    if wanted.is_searched:
+        # all that is looked through is looked through once, for the number and for the page
+        keys = list(page_rows.values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+        matching = Count(len(keys))
+        # how many there are at all is only said where none matches
+        counts = {"matching": matching, "total": matching or Count.of(rows)}
+        if len(keys) <= COUNT_LIMIT:
+            later = (key for key in keys if not before or key < int(before))
+            page_rows = Change.objects.filter(pk__in=list(islice(later, size + 1))).order_by("-id")
+    else:
+        counts = Count.several(matching=wanted.rows, total=rows)
     if before:
         page_rows = page_rows.filter(pk__lt=int(before))
-    # where nothing matches, all that is looked through would be looked through again
     found, more = page_of(page_rows, size) if counts["matching"] else ([], False)
     shown = activity_rows(found)
     return {

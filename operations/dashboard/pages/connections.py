@@ -57,13 +57,11 @@ def connections(request: HttpRequest) -> HttpResponse:
     wanted = connections_asked_for(parameters, now)
     after = parameters.position("after", POSITION)
     size = parameters.page_size(request.COOKIES.get("rows", ""))
-    rows = wanted.order.sort(wanted.rows)
-    if after:
-        try:
-            rows = wanted.order.behind(rows, after)
-        except ValueError:
-            parameters.leave_out("after")
-            after = ""
+    try:
+        rows = wanted.page(size + 1, after)
+    except ValueError:
+        parameters.leave_out("after")
+        after, rows = "", wanted.page(size + 1)
     parameters.finish()
     everything = ExternalConnection.objects.all()
     alive = everything.alive()
@@ -224,12 +222,12 @@ def export_connections(request: HttpRequest, kind: str) -> HttpResponseBase:
 
 
 def _all_rows(wanted: ConnectionList) -> Iterator[dict[str, Any]]:
-    rows = wanted.order.sort(wanted.rows)
-    while found := list(rows[:BATCH]):
+    position = ""
+    while found := list(wanted.page(BATCH, position)):
         latest = ConnectionOperation.objects.in_bulk([row.latest_key for row in found])
         for row in found:
             yield _exported_row(row, latest.get(row.latest_key))
-        rows = wanted.order.behind(wanted.order.sort(wanted.rows), wanted.order.position(found[-1]))
+        position = wanted.order.position(found[-1])
 
 
 def _exported_row(row: Any, operation: ConnectionOperation | None) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from operations.connection_rules import MAX_AUTHORIZED_APPS
 from operations.dashboard.charts import Strip
@@ -117,9 +118,23 @@ class ConnectionRow:
     def key(self) -> int:
         return self.connection.pk
 
-    @property
+    @cached_property
     def mark(self) -> Mark:
         return connection_mark(self.connection)
+
+    @property
+    def health_says_more(self) -> bool:
+        """Whether its words are others than those of the state, which stands beside it."""
+        return self.health is not None and not _same_words(self.health, self.mark, get_language())
+
+    @property
+    def select_label(self) -> str:
+        return _("Select %(id)s") % {"id": self.connection.graph_id}
+
+
+@lru_cache(maxsize=512)
+def _same_words(first: Mark, second: Mark, _language: str | None) -> bool:
+    return str(first.label) == str(second.label)
 
 
 @dataclass(frozen=True)

@@ -30,19 +30,26 @@ class Count:
 
     @classmethod
     def several(cls, **sets: Any) -> dict[str, Count]:
-        """Count several querysets in one query, each no further than the limit."""
-        columns, parameters = [], []
+        """Count several querysets in one query, each no further than the limit. What is asked twice
+        (all that match, where there is no filter, and all) is counted once."""
+        columns: list[str] = []
+        parameters: list[Any] = []
+        places: dict[Any, int] = {}
+        place_of: dict[str, int] = {}
         for name, rows in sets.items():
             capped = rows.order_by().values("pk")[: COUNT_LIMIT + 1]
             try:
                 sql, values = capped.query.sql_with_params()
             except EmptyResultSet:
                 sql, values = "SELECT 1 WHERE 1 = 0", ()
-            columns.append(COLUMN.format(sql, connection.ops.quote_name(name)))
-            parameters += values
+            place_of[name] = places.setdefault((sql, str(values)), len(columns))
+            if place_of[name] == len(columns):
+                columns.append(COLUMN.format(sql, connection.ops.quote_name(name)))
+                parameters += values
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {', '.join(columns)}", parameters)
-            return {name: cls(int(n)) for name, n in zip(sets, cursor.fetchone(), strict=True)}
+            numbers = cursor.fetchone()
+        return {name: cls(int(numbers[place])) for name, place in place_of.items()}
 
     def __bool__(self) -> bool:
         return self.number > 0
@@ -80,13 +87,16 @@ def _two_units(seconds: int) -> str:
         minutes = seconds = 0
     elif hours:
         seconds = 0
-    units = (
-        (days, ngettext("%(n)s day", "%(n)s days", days)),
-        (hours, _("%(n)s h")),
-        (minutes, _("%(n)s min")),
-        (seconds, _("%(n)s s")),
-    )
-    return " ".join(unit % {"n": f"{number:,}"} for number, unit in units if number)
+    words = []
+    if days:
+        words.append(ngettext("%(n)s day", "%(n)s days", days) % {"n": f"{days:,}"})
+    if hours:
+        words.append(_("%(n)s h") % {"n": hours})
+    if minutes:
+        words.append(_("%(n)s min") % {"n": minutes})
+    if seconds:
+        words.append(_("%(n)s s") % {"n": seconds})
+    return " ".join(words)
 
 
 def age(moment: datetime, now: datetime) -> str:

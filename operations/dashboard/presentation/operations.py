@@ -149,6 +149,15 @@ class OperationRow:
         return operation_sentence(self.operation, self.now)
 
     @property
+    def select_label(self) -> str:
+        return _("Select operation %(id)s") % {"id": self.graph_id}
+
+    @property
+    def of_label(self) -> str:
+        """Behind what there is once in each row."""
+        return _("of operation %(id)s") % {"id": self.graph_id}
+
+    @property
     def kind(self) -> str:
         return str(KIND_LABELS[Kind(self.operation.kind)])
 
@@ -157,11 +166,11 @@ class OperationRow:
         """The same under a head that says "kind"."""
         return _("Schema registration") if self.operation.is_workers else _("Reported")
 
-    @property
+    @cached_property
     def duration(self) -> str:
         return operation_duration(self.operation, self.now)
 
-    @property
+    @cached_property
     def pace(self) -> Pace | None:
         return pace(self.operation, self.now)
 
