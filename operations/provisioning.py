@@ -7,12 +7,13 @@ in the worker. No transaction waits or works inside.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, OperationalError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -41,6 +42,8 @@ from operations.models.steps import (
 )
 from operations.preconditions import ALWAYS, Precondition
 from operations.schema_rules import read_schema
+
+log = logging.getLogger(__name__)
 
 #: States in which a schema may be registered or updated (graph-contract 2.3).
 REGISTRABLE = (ConnectionState.DRAFT, ConnectionState.READY)
@@ -216,6 +219,7 @@ def request_deletion(
     the connection gone. Raises ItemNotFound when it is being deleted already, PreconditionFailed
     when it is not what ``only_if`` names.
     """
+    marks_at_once = not transaction.get_connection().in_atomic_block
     with transaction.atomic():
         alive = ExternalConnection.objects.alive().filter(pk=connection.pk)
         current = alive.select_for_update(no_key=True).first()
@@ -229,11 +233,25 @@ def request_deletion(
             connection=connection,
             before=connection.snapshot(),
         )
-    # From here on nobody begins to write below it. The whole row is locked only now: that waits
-    # for those who have begun, and would never end if others began meanwhile.
+    try:
+        _purge_what_is_small(connection, actor, wait=marks_at_once)
+    except OperationalError:
+        if not marks_at_once:
+            raise
+        log.exception("Connection '%s' is left for a worker to delete.", connection.graph_id)
+
+
+def _purge_what_is_small(connection: ExternalConnection, actor: Actor, *, wait: bool) -> None:
+    """In a transaction of its own, for the whole row is locked, and with it what is below.
+
+    That waits for those who have begun to write below it. Once the mark is committed nobody begins
+    any more; before, as within a request of the admin, it would never end, so it does not ``wait``,
+    and leaves the purge to a worker if it would have to.
+    """
     with transaction.atomic():
         deleting = ExternalConnection.objects.deleting().filter(pk=connection.pk)
-        if deleting.select_for_update().first() is None:  # a worker has purged it already
+        locked = deleting.select_for_update() if wait else lock(deleting)
+        if locked.first() is None:  # or a worker has purged it already
             return
         rows = connection.operations.all()[: settings.PURGE_IN_REQUEST + 1].count()
         if rows <= settings.PURGE_IN_REQUEST:

@@ -201,10 +201,10 @@ def finish(held: Sequence[Claim]) -> list[Claim]:
             changes |= _end(completed, OperationStatus.COMPLETED, None, held[0].worker)
             for claim, change in _bring_into_force(completed).items():
                 changes[claim].append(change)
-        count_outcomes(ours.values())
         Change.record_many(change for claim in ours for change in changes[claim])
         if completed:
             _supersede_failures(completed)
+        count_outcomes(ours.values())
         return list(ours)
 
 
@@ -307,5 +307,5 @@ def _give_up(held: Claim, by: str, **unless_changed: Any) -> None:
         if not found.select_for_update(of=("self",)).exists():
             return
         [changes] = _end({held: operation}, OperationStatus.FAILED, error, by).values()
-        count_outcomes([operation])
         Change.record_many(changes)
+        count_outcomes([operation])

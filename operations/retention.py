@@ -286,7 +286,7 @@ def _remove(kind: Kind, before: datetime, keys: list[Any]) -> int:
 
 
 def _hold_connections(rows: models.QuerySet) -> list[int]:
-    """Lock the connections of these operations, as whoever ends or retries one does.
+    """Lock the connections of these operations, as whoever retries or deletes one does.
 
     Those that somebody else has in hand are left out, and for the next run: nothing waits here.
     One that is being deleted takes its operations with it.

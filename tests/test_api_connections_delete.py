@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.db import OperationalError
 
+from operations import provisioning
 from operations.models import Change, ConnectionOperation, ExternalConnection
 from tests.factories import (
     WORKER,
@@ -155,3 +157,22 @@ def test_no_token(connection):
 
 def test_missing_connection(graph):
     assert_refused(graph.delete(HERE), 404, "ItemNotFound", inner="ResourceNotFound")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_could_not_be_purged_at_once_is_accepted_and_left_for_a_worker(
+    graph, connection, monkeypatch, caplog
+):
+    def lost(*_):
+        raise OperationalError("the connection is lost")
+
+    report(connection)
+    monkeypatch.setattr(provisioning, "_purge", lost)
+    assert graph.delete(HERE).status_code == 202
+    assert "left for a worker" in caplog.text
+    assert graph.get(HERE).status_code == 404
+
+    monkeypatch.undo()
+    while provisioning.purge_step("worker", connection.pk):
+        pass
+    assert not ExternalConnection.objects.exists()

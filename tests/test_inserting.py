@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import uuid
+from datetime import UTC, date, datetime, timedelta, timezone
+
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
+from django.db import connection as database
+from django.utils.safestring import SafeString
 
 from operations.models import Action, Change, ConnectionOperation, OperationStatus
-from operations.models.inserting import Following, insert
+from operations.models.inserting import Following, _Column, insert
+from operations.models.sealed import SealedTextField
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -65,6 +71,42 @@ def test_only_what_is_named_may_be_there_already():
     with pytest.raises(IntegrityError), transaction.atomic():
         insert(broken, unless=ONCE)  # a failure without a finished time
     assert not ConnectionOperation.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        (models.CharField(), "ä"),
+        (models.CharField(), Action.OPERATION_FAILED),
+        (models.TextField(), SafeString("a")),
+        (models.SmallIntegerField(), 7),
+        (models.SmallIntegerField(), OperationStatus.FAILED),
+        (models.BigIntegerField(), 7),
+        (models.IntegerField(), True),
+        (models.IntegerField(), "7"),
+        (models.FloatField(), 1.5),
+        (models.BooleanField(), True),
+        (models.UUIDField(), uuid.UUID(int=7)),
+        (models.UUIDField(), str(uuid.UUID(int=7))),
+        (models.DateTimeField(), datetime(2026, 1, 2, 3, 4, 5, 6, UTC)),
+        (models.DateTimeField(), datetime(2026, 1, 2, 3, tzinfo=timezone(timedelta(hours=5)))),
+        (models.DateField(), date(2026, 1, 2)),
+        (models.DateField(), datetime(2026, 1, 2, 3, 4, tzinfo=UTC)),
+    ],
+)
+def test_a_value_is_given_to_the_database_as_django_gives_it(field, value):
+    field.set_attributes_from_name("column")
+    given = _Column(field).prepared(value, database)
+    expected = field.get_db_prep_save(value, database)
+    if isinstance(expected, models.Choices):
+        expected = expected.value
+    assert (type(given), given) == (type(expected), expected)
+
+
+def test_a_field_with_a_way_of_its_own_is_asked():
+    field = SealedTextField()
+    field.set_attributes_from_name("column")
+    assert "secret" not in _Column(field).prepared("secret", database)
 
 
 def test_a_row_that_follows_has_the_key_of_the_one_before():

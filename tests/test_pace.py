@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
+from django.db import connection as database
 from django.utils import timezone
 
 from operations.models import ConnectionOperation, Kind, OperationStatus
@@ -11,6 +13,13 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db
 MINUTE = timedelta(minutes=1)
+MANY_REPORTS = """
+INSERT INTO operations_connectionoperation (
+    connection_id, graph_id, kind, status, requested_by, request_id, triage, triage_note,
+    created_at, started_at, finished_at, changed_at, fingerprint, run_after, worker, attempt)
+SELECT %s, n::text, 'reported', 2, '', '', '', '', now(), now(), now(), now(), '', now(), '', 0
+FROM generate_series(1, 5000) n
+"""
 
 
 def completed(connection, minutes):
@@ -89,3 +98,23 @@ def test_what_ended_is_stuck_no_more():
 
     assert operation.overdue_at is None
     assert not ConnectionOperation.objects.stuck(timezone.now()).exists()
+
+
+if not settings.EMBEDDED_DATABASE:
+
+    def test_registrations_are_found_among_many_reports_by_their_index(db):
+        """Also with the plan that is made for all connections, after some uses."""
+        connection = factories.make_connection()
+        with database.cursor() as cursor:
+            cursor.execute(MANY_REPORTS, [connection.pk])
+            cursor.execute("ANALYZE operations_connectionoperation")
+            for _ in range(8):
+                assert usual_seconds(connection, Kind.SCHEMA_REGISTRATION) is None
+            cursor.execute(
+                "SELECT name FROM pg_prepared_statements WHERE statement LIKE %s",
+                ["%schemaRegistration%"],
+            )
+            [[name]] = cursor.fetchall()
+            cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+            cursor.execute(f"EXPLAIN EXECUTE {name}({connection.pk})")
+            assert "operation_registrations" in str(cursor.fetchall())

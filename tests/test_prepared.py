@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, models, transaction
 from django.db import connection as database
+from django.db import connections as databases
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 
@@ -22,11 +24,20 @@ from operations.models import (
 )
 from operations.models.inserting import insert
 from operations.models.operation_queryset import longest_delay
-from operations.models.prepared import Prepared, parameter, parameters
+from operations.models.prepared import Prepared, ask, parameter, parameters
 from operations.models.steps import next_claimable
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+
+
+@contextmanager
+def own_connection():
+    own = databases.create_connection("default")
+    try:
+        yield own
+    finally:
+        own.close()
 
 
 def of_connection() -> models.QuerySet[ConnectionOperation]:
@@ -142,6 +153,18 @@ if not settings.EMBEDDED_DATABASE:
                 ['%ORDER BY "operations_connectionoperation"."id" ASC'],
             )
             assert cursor.fetchone() == (1,)
+
+    def test_a_column_that_another_release_has_altered_is_read_again():
+        """Outside a transaction nothing would ever forget the plan."""
+        with own_connection() as own, own.cursor() as cursor:
+            cursor.execute("CREATE TEMPORARY TABLE altered (name varchar(100))")
+            cursor.execute("INSERT INTO altered VALUES ('it')")
+            names = "SELECT name FROM altered WHERE name <> %s"
+            for _ in range(6):
+                assert ask(own, names, [""]).fetchall() == [("it",)]
+            cursor.execute("ALTER TABLE altered ALTER name TYPE varchar(120)")
+            for _ in range(6):
+                assert ask(own, names, [""]).fetchall() == [("it",)]
 
     def test_nothing_is_prepared_where_a_pooler_may_be_between(monkeypatch):
         database.ensure_connection()

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
-from operations import provisioning
+from operations import provisioning, registering
 from operations.errors import ItemNotFound
 from operations.models import Change, ConnectionOperation, ExternalConnection, OperationStatus
 from tests import factories
@@ -27,15 +27,15 @@ def connection():
     return connection
 
 
-def test_a_report_is_six_statements(connection, django_assert_num_queries):
-    # savepoint, connection, usual duration, operation, change, release
-    with django_assert_num_queries(6):
+def test_a_report_is_two_statements(connection, django_assert_num_queries):
+    # the connection with the usual duration; the operation, on PostgreSQL with its change
+    with django_assert_num_queries(3 if settings.EMBEDDED_DATABASE else 2):
         factories.report(connection)
 
 
 def test_an_end_is_eight_statements(connection, django_assert_num_queries):
     operation = factories.report(connection)
-    # savepoint, connection, operation, its update, count, change, failures before it, release
+    # savepoint, connection, operation, its update, change, failures before it, count, release
     with django_assert_num_queries(8):
         operation.move(factories.COMMAND, status=OperationStatus.COMPLETED)
         assert operation.connection == connection  # is not asked for again
@@ -111,15 +111,53 @@ if not settings.EMBEDDED_DATABASE:  # whose transactions take turns
             assert isinstance(answers[0], ItemNotFound)
 
     @pytest.mark.django_db(transaction=True)
-    def test_an_end_waits_for_the_other_ends_of_its_connection():
+    def test_a_deletion_within_a_transaction_waits_for_nobody():
+        """As in the admin: it cannot tell those who begin that it has come."""
         connection = factories.make_connection()
         with transaction.atomic():
-            factories.report(connection, status="completed")
-            thread, answers = in_a_thread(lambda: factories.report(connection, status="failed"))
+            factories.report(connection)
+
+            def delete():
+                with transaction.atomic():
+                    provisioning.request_deletion(connection, factories.COMMAND)
+
+            thread, answers = in_a_thread(delete)
+            thread.join(20)
+            assert answers == [None]
+        connection.refresh_from_db()
+        assert connection.deleting_since and connection.operations.exists()
+        assert provisioning.purge_step("worker", connection.pk)  # a batch, then the rest
+        assert provisioning.purge_step("worker", connection.pk)
+        assert not ExternalConnection.objects.exists()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_who_deletes_an_operation_and_who_ends_its_retry_lock_in_one_order():
+        failed = factories.fail_registration(factories.make_connection())
+        provisioning.retry(failed, factories.COMMAND)
+        [claim] = registering.claim("worker")
+        with transaction.atomic():
+            failed.remove(factories.COMMAND)
+            thread, answers = in_a_thread(lambda: registering.finish([claim]))
             thread.join(0.5)
             assert not answers
         thread.join(20)
-        assert isinstance(answers[0], ConnectionOperation)
+        assert answers == [[claim]]
+
+    @pytest.mark.django_db(transaction=True)
+    def test_reports_and_ends_of_a_connection_do_not_wait_for_each_other():
+        """But for those that are counted in one row, which is written last."""
+        connection = factories.make_connection()
+        begun = factories.report(connection)
+        with transaction.atomic():
+            factories.report(connection, status="completed")
+            for call in (
+                lambda: factories.report(connection),
+                lambda: factories.report(connection, status="failed"),
+                lambda: begun.move(factories.COMMAND, status=OperationStatus.FAILED),
+            ):
+                thread, answers = in_a_thread(call)
+                thread.join(20)
+                assert answers and not isinstance(answers[0], Exception)
 
     @pytest.mark.django_db(transaction=True)
     def test_a_deletion_waits_for_a_report_and_takes_it_along():

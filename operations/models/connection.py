@@ -90,9 +90,9 @@ class ExternalConnectionQuerySet(models.QuerySet["ExternalConnection"]):
         Returns whether it is there and is not being deleted.
 
         Whoever ends an operation counts it below the connection; without this, one that locks the
-        operation first and a deletion would wait for each other. A ``shared`` lock keeps out
-        nothing but the deletion of the row: for those who only write below it. Nothing is locked
-        on SQLite, whose transactions take turns.
+        operation first and a deletion would wait for each other. A ``shared`` lock, for those who
+        only write below it, lets in the mark of a deletion, so that none begins after it, and keeps
+        out the deletion of the row. Nothing is locked on SQLite, whose transactions take turns.
         """
         found = (_SHARED if shared else _HELD).tuples(key=key)
         return bool(found and found[0][0])

@@ -44,8 +44,8 @@ def insert(
 
 
 def insert_values(model: Model, **values: Any) -> Any:
-    """The same for who needs no row in his hand: columns and their values, defaults for the others.
-    Returns the key."""
+    """The same for who needs no row in his hand: columns and their values, defaults for the others
+    (and none for what ``auto_now`` would fill). Returns the key."""
     return _insert(_table(model), values, (), None)
 
 
@@ -118,7 +118,7 @@ class _Table:
     def __init__(self, model: Model) -> None:
         database = connections[DEFAULT_DB_ALIAS]
         quote = database.ops.quote_name
-        self.columns = [_Column(each) for each in model._meta.concrete_fields]
+        self.columns = [_Column(each) for each in model._meta.concrete_fields if not each.generated]
         [key] = [each for each in self.columns if each.is_key]
         self.columns.remove(key)
         self.key = quote(key.column)
@@ -158,9 +158,7 @@ class _Column:
         self.is_key = field.primary_key
         self.default = field.get_default
         self._by_field = type(field).pre_save is not models.Field.pre_save
-        kind = field.target_field if field.is_relation else field
-        quick = (each for base, each in _QUICK.items() if isinstance(kind, base))
-        self._kind, self._quick = next(quick, (type(None), _as_it_is))
+        self._quick = _quick(field.target_field if field.is_relation else field)
 
     def given(self, row: models.Model) -> Any:
         return self._field.pre_save(row, True) if self._by_field else getattr(row, self.name)
@@ -168,27 +166,50 @@ class _Column:
     def prepared(self, value: Any, connection: Any) -> Any:
         if value is None:
             return None
-        if isinstance(value, self._kind):
-            return self._quick(value, connection)
+        if isinstance(value, models.Choices):
+            value = value.value
+        kind, quick = self._quick
+        if type(value) is kind:
+            return quick(value, connection)
         return self._field.get_db_prep_save(value, connection)
 
 
-def _as_it_is(value: Any, connection: Any) -> Any:
-    return value
+Quick = tuple[type | None, Callable[[Any, Any], Any]]
 
 
-#: What ``get_db_prep_save`` comes to for a value that is of the field's own kind, without asking
-#: what else it might be.
-_QUICK: dict[Any, tuple[type, Callable[[Any, Any], Any]]] = {
-    models.CharField: (str, lambda value, _: str(value)),
-    models.TextField: (str, lambda value, _: str(value)),
-    models.IntegerField: (int, lambda value, _: int(value)),
-    models.DateTimeField: (
-        datetime,
-        lambda value, connection: connection.ops.adapt_datetimefield_value(value),
-    ),
-    models.UUIDField: (
-        UUID,
-        lambda value, connection: value if connection.features.has_native_uuid_field else value.hex,
-    ),
-}
+def _quick(field: Any) -> Quick:
+    """What ``get_db_prep_save`` comes to for a value that is just of this type, without asking what
+    else it might be. Not for a field that has a way of its own (``SealedTextField``)."""
+    internal = field.get_internal_type()
+    integer = "BigIntegerField" if field.primary_key else internal
+    ways: dict[Any, Quick] = {
+        models.CharField: (str, lambda value, _: value),
+        models.TextField: (str, lambda value, _: value),
+        models.IntegerField: (
+            int,
+            lambda value, connection: connection.ops.adapt_integerfield_value(value, integer),
+        ),
+        models.DateTimeField: (
+            datetime,
+            lambda value, connection: (
+                connection.ops.adapt_datetimefield_value(value)
+                if value.tzinfo is not None
+                else field.get_db_prep_save(value, connection)
+            ),
+        ),
+        models.UUIDField: (
+            UUID,
+            lambda value, connection: (
+                value if connection.features.has_native_uuid_field else value.hex
+            ),
+        ),
+    }
+    for base, way in ways.items():
+        if isinstance(field, base) and all(
+            getattr(type(field), name) is getattr(base, name) for name in _CONVERSIONS
+        ):
+            return way
+    return None, lambda value, _: value
+
+
+_CONVERSIONS = ("to_python", "get_prep_value", "get_db_prep_value", "get_db_prep_save")

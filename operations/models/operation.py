@@ -405,7 +405,10 @@ class ConnectionOperation(OperationMembers, models.Model):
             )
 
     def supersede_failures(self, actor: Actor) -> None:
-        """Earlier open failures of the same kind need nobody any more: this one succeeded."""
+        """Earlier open failures of the same kind need nobody any more: this one succeeded.
+
+        One that is being reported at this moment stays open until the next success.
+        """
         earlier = {"connection": self.connection_id, "kind": self.kind, "key": self.pk}
         for failure in _FAILURES_BEFORE.rows(**earlier):
             failure.connection = self.connection
@@ -449,6 +452,8 @@ class ConnectionOperation(OperationMembers, models.Model):
         """Delete it. Raises OperationInProgress while our worker has not finished it, ItemNotFound
         when it is gone already, PreconditionFailed when it is not what ``only_if`` names."""
         with transaction.atomic():
+            # as the end of its retry does, which then locks this one
+            ExternalConnection.objects.hold(self.connection_id)
             current = type(self).objects.select_for_update().filter(pk=self.pk).first()
             if current is None:
                 raise ItemNotFound("ConnectionOperation")

@@ -127,7 +127,7 @@ class ConnectionOperationQuerySet(models.QuerySet["ConnectionOperation"]):
         # anything has been written
         with transaction.atomic(savepoint=False):
             # not left to the foreign key: that is looked at when the transaction ends
-            alive, usual = pace.hold(connection, Kind.REPORTED)
+            alive, usual = pace.hold_with_usual(connection, Kind.REPORTED)
             operation = None
             if alive:
                 operation = self._insert_reported(connection, actor, graph_id, status, error, usual)

@@ -134,5 +134,10 @@ def recount_failure(operation: ConnectionOperation, before: str) -> None:
 
     assert operation.finished_at is not None
     OutcomeCount.objects.add(operation.connection_id, operation.finished_at, before, -1)
-    ErrorGroup.objects.filter(fingerprint=before).update(count=F("count") - 1)
-    _count([operation])
+    left = ErrorGroup.objects.filter(fingerprint=before)
+    if before < operation.fingerprint:  # the order in which groups are locked
+        left.update(count=F("count") - 1)
+        _count([operation])
+    else:
+        _count([operation])
+        left.update(count=F("count") - 1)

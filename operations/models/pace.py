@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,13 @@ LEAST_SAMPLE = 3
 
 def usual_seconds(connection: ExternalConnection, kind: Kind) -> float | None:
     """The median duration in seconds of the connection's newest completions of this kind."""
-    times = _newest_completions.tuples(connection=connection.pk, kind=kind)
+    times = _newest_completions(kind).tuples(connection=connection.pk)
     return _median([seconds for [seconds] in times])
 
 
-def hold(connection: ExternalConnection, kind: Kind) -> tuple[bool, float | None]:
+def hold_with_usual(connection: ExternalConnection, kind: Kind) -> tuple[bool, float | None]:
     """What ``ExternalConnection.objects.hold`` does and returns, shared, and ``usual_seconds``."""
-    found = _held.tuples(key=connection.pk, connection=connection.pk, kind=kind)
+    found = _held(kind).tuples(key=connection.pk, connection=connection.pk)
     if not found:
         return False, None
     [(alive, times)] = found
@@ -65,12 +66,12 @@ class _Listed(models.Subquery):
         return [] if connection.vendor == "postgresql" else super().get_db_converters(connection)
 
 
-def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
+def _of_connection(kind: Kind) -> models.QuerySet[ConnectionOperation, Any]:
     from operations.models.operation import ConnectionOperation
 
     completed = ConnectionOperation.objects.filter(
         connection_id=parameter(ConnectionOperation, "connection"),
-        kind=parameter(ConnectionOperation, "kind"),
+        kind=kind,  # in the text: registrations have an index of their own
         status=OperationStatus.COMPLETED,
         started_at__isnull=False,
     )
@@ -79,8 +80,14 @@ def _of_connection() -> models.QuerySet[ConnectionOperation, Any]:
     return newest.values_list("seconds")
 
 
-_newest_completions = Prepared(_of_connection)
-_held = Prepared(lambda: alive_or_not(_Listed(_of_connection())), key_share=True)
+@cache
+def _newest_completions(kind: Kind) -> Prepared[Any]:
+    return Prepared(lambda: _of_connection(kind))
+
+
+@cache
+def _held(kind: Kind) -> Prepared[Any]:
+    return Prepared(lambda: alive_or_not(_Listed(_of_connection(kind))), key_share=True)
 
 
 def overdue_at(begun: datetime, usual: float | None) -> datetime:

@@ -12,7 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    NotSupportedError,
+    connections,
+    models,
+    transaction,
+)
 from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable
 from django.db.models.sql import UpdateQuery
@@ -49,7 +55,9 @@ class Prepared(Generic[Row]):
     """The statement of a queryset: ``make`` is called once, ``rows`` reads with these values.
 
     With ``changes``, names of columns and what they become, ``update`` writes instead. What is
-    read into ``make`` stays: whatever may be another value the next time is a Parameter. ``index``
+    read into ``make`` stays: whatever may be another value the next time is a Parameter, but for
+    what an index is partial by, or what some values of are rare: that belongs in the text, for one
+    plan is made for all Parameters. ``index``
     is the one that SQLite is to take, which has no statistics unless somebody asks for them.
     ``key_share`` locks the rows against their deletion alone, where the database can lock rows.
     """
@@ -166,7 +174,15 @@ def ask(connection: Any, text: str, given: Sequence[Any]) -> Any:
         cursor = connection.__dict__.get("kept_cursor")
         if cursor is None or cursor.cursor.connection is not connection.connection:
             cursor = connection.kept_cursor = _new_cursor(connection)
-    cursor.execute(text, given)
+    try:
+        cursor.execute(text, given)
+    except NotSupportedError:
+        # Another release has altered a column since ("cached plan must not change result type").
+        # A transaction would be over; the rollback forgets all that was prepared, as is done here.
+        if connection.vendor != "postgresql" or connection.in_atomic_block:
+            raise
+        cursor.execute("DEALLOCATE ALL")
+        cursor.execute(text, given)
     return cursor
 
 

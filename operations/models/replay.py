@@ -60,7 +60,7 @@ class ReplayQuerySet(models.QuerySet["Replay"]):
         """
         known = bool(key.client_request_id or key.retries)
         if connection.vendor == "postgresql":
-            ask(connection, _ALONE if known else _TOGETHER, [key.lock_number])
+            ask(connection, _ALONE if known else _TOGETHER, [key.lock_number]).fetchall()
         # SQLite's transactions take turns anyway
         if not known:
             return None
