@@ -101,7 +101,7 @@ def _text_of_both(table: _Table, unless: tuple[str, ...], other: _Table, refers:
     """PostgreSQL inserts both by one statement."""
     places = [f"made.{table.key}" if each.name == refers else "%s" for each in other.columns]
     return (
-        f"WITH made AS ({table.text(unless)}), "
+        f"WITH made AS ({table.text(unless)}), "  # nosec B608 - names of ours, no values
         f"noted AS ({other.into} SELECT {', '.join(places)} FROM made) "
         f"SELECT {table.key} FROM made"
     )

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from operations.errors import (
@@ -23,7 +23,6 @@ from operations.errors import (
 from operations.masking import mask, mask_json
 from operations.models.change import Action, Actor, Change, Channel
 from operations.models.connection import ExternalConnection
-from operations.models.durations import seconds_taken
 from operations.models.enums import OperationStatus
 from operations.models.moves import (
     ERROR_COLUMNS,
@@ -43,12 +42,13 @@ from operations.models.operation_id import (
     new_operation_id,
     validate_operation_id,
 )
+from operations.models.operation_indexes import INDEXES
 from operations.models.operation_queryset import ConnectionOperationQuerySet
 from operations.models.operation_row import OperationMembers
 from operations.models.outcome_count import count_outcome, recount_failure
 from operations.models.pace import overdue_at
 from operations.models.prepared import Prepared, parameter, parameters
-from operations.models.texts import SORTED, Beginning, ByCodePoint, CodePointField
+from operations.models.texts import CodePointField
 from operations.preconditions import ALWAYS, Precondition
 
 if TYPE_CHECKING:
@@ -189,86 +189,7 @@ class ConnectionOperation(OperationMembers, models.Model):
                 violation_error_message="Only a running registration is held by a worker.",
             ),
         ]
-        indexes = [
-            # the API's list of one connection: newest first, pages by key
-            models.Index(fields=["connection", "id"], name="operation_by_connection"),
-            # the dashboard's list of one status
-            models.Index(fields=["status", "id"], name="operation_by_status"),
-            # and of what an application asked for
-            models.Index(
-                fields=["requested_app_id", "id"],
-                name="operation_by_application",
-                condition=Q(requested_app_id__isnull=False),
-            ),
-            # and of what took long
-            models.Index(seconds_taken(), name="operation_by_duration"),
-            # the retries of one, where there are any
-            models.Index(
-                fields=["retry_of"],
-                name="operation_retries",
-                condition=Q(retry_of__isnull=False),
-            ),
-            # the lists of the last hours or days
-            models.Index(fields=["created_at", "id"], name="operation_by_time"),
-            # the worker's claim
-            models.Index(
-                fields=["run_after", "id"],
-                name="operation_claimable",
-                condition=Q(kind=Kind.SCHEMA_REGISTRATION, status=OperationStatus.INPROGRESS),
-            ),
-            # what needs a person
-            models.Index(
-                fields=["connection", "id"],
-                name="operation_open_failures",
-                condition=Q(triage=Triage.OPEN),
-            ),
-            # what does not end
-            models.Index(
-                fields=["overdue_at"],
-                name="operation_overdue",
-                condition=Q(status=OperationStatus.INPROGRESS),
-            ),
-            # the API's list of one status, or sorted by it; whether a connection is at work; the
-            # newest completions of a connection, whose median is the usual duration
-            models.Index(
-                fields=["connection", "status", "id"], name="operation_by_conn_and_status"
-            ),
-            # the same of our worker's, which are rare among those that are reported
-            models.Index(
-                fields=["connection", "status", "id"],
-                name="operation_registrations",
-                condition=Q(kind=Kind.SCHEMA_REGISTRATION),
-            ),
-            # the API's lists that are sorted by a part of the error
-            *(
-                models.Index(
-                    "connection",
-                    ByCodePoint(Beginning(column, SORTED)),
-                    F("id").desc(),
-                    name=f"operation_by_{column}",
-                    condition=Q(**{f"{column}__isnull": False}),
-                )
-                for column in ("error_code", "error_message", "error_target")
-            ),
-            # the failures of one error
-            models.Index(
-                fields=["fingerprint", "id"],
-                name="operation_by_error",
-                condition=~Q(fingerprint=""),
-            ),
-            # those that nobody has seen to yet
-            models.Index(
-                fields=["fingerprint", "id"],
-                name="operation_open_by_error",
-                condition=Q(triage=Triage.OPEN),
-            ),
-            # the search for an id, or how one begins, that came without its connection
-            models.Index(
-                fields=["graph_id"],
-                name="operation_by_graph_id",
-                opclasses=["varchar_pattern_ops"],  # PostgreSQL's, for LIKE 'abc%'
-            ),
-        ]
+        indexes = INDEXES
 
     def __str__(self) -> str:
         return self.graph_id
