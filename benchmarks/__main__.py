@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 
 import django
 
@@ -12,7 +13,7 @@ django.setup()
 
 from benchmarks import flat, hot, resources, sizes, worker, writes  # noqa: E402
 
-ALL = {
+ALL: dict[str, Callable[[], str | Iterable[str]]] = {
     "hot": hot.run,
     "writes": writes.run,
     "worker": worker.run,
@@ -24,7 +25,9 @@ ALL = {
 
 def main(names: list[str]) -> None:
     for name in names or list(ALL):
-        print(ALL[name](), flush=True)
+        found = ALL[name]()
+        for part in [found] if isinstance(found, str) else found:
+            print(part, end="\n\n", flush=True)
 
 
 if __name__ == "__main__":
