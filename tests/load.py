@@ -113,7 +113,9 @@ class Load:
 
     def confirmed(self) -> int:
         """Changes that were answered 2xx so far."""
-        return sum(number for status, number in self.statuses.items() if status in (201, 202, 200))
+        return sum(
+            number for status, number in list(self.statuses.items()) if status in (201, 202, 200)
+        )
 
     def note(self, method: str, path: str, status: int, headers: Any, answer: Any) -> None:
         self.statuses[status] += 1
