@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from operations.errors import PreconditionFailed
 
@@ -23,8 +24,12 @@ def weak_tag(key: int, state: int, changed_at: datetime) -> str:
     return f'W/"{key:x}-{state}-{int(changed_at.timestamp() * 1_000_000):x}"'
 
 
+@lru_cache(maxsize=1024)
 def read_tags(header: str) -> frozenset[str]:
-    """The tags of a header, bare, or ANY; what is no tag is left out."""
+    """The tags of a header, bare, or ANY; what is no tag is left out.
+
+    Kept, for who polls sends the same again and again.
+    """
     if header.strip() == ANY:
         return frozenset((ANY,))
     return frozenset(f'"{tag}"' for tag in _TAG.findall(header[:_LONGEST]))
