@@ -55,11 +55,12 @@ class Prepared(Generic[Row]):
     """The statement of a queryset: ``make`` is called once, ``rows`` reads with these values.
 
     With ``changes``, names of columns and what they become, ``update`` writes instead. What is
-    read into ``make`` stays: whatever may be another value the next time is a Parameter, but for
-    what an index is partial by, or what some values of are rare: that belongs in the text, for one
-    plan is made for all Parameters. ``index``
-    is the one that SQLite is to take, which has no statistics unless somebody asks for them.
-    ``key_share`` locks the rows against their deletion alone, where the database can lock rows.
+    read into ``make`` stays: whatever may be another value the next time is a Parameter. Only a
+    value that an index is partial by, or that is far rarer than others, has a statement of its own
+    with it in the text: one plan is made for all that a Parameter may be.
+
+    ``index`` is the one that SQLite is to take, which has no statistics unless somebody asks for
+    them. ``key_share`` locks the rows against their deletion alone, where rows can be locked.
     """
 
     def __init__(
