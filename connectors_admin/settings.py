@@ -179,6 +179,10 @@ OPERATION_ATTEMPTS = int(number("OPERATION_ATTEMPTS", 3, minimum=1))
 OPERATION_RETRY_AFTER = int(number("OPERATION_RETRY_AFTER", 5, minimum=1))  # polling hint, seconds
 WORKER_POLL = number("WORKER_POLL", 0.5, minimum=0.01)  # seconds between looks for new work
 PURGE_IN_REQUEST = int(number("PURGE_IN_REQUEST", 1000))  # rows; above it the worker purges
+# How many items a connection may have, and all together (operations.quota): Graph's documentation
+# had these figures in 2023 and has none since.
+ITEMS_PER_CONNECTION = int(number("ITEMS_PER_CONNECTION", 5_000_000))
+ITEMS_IN_ALL = int(number("ITEMS_IN_ALL", 50_000_000))
 CAUSES_FILE = os.environ.get("CAUSES_FILE") or DATA_DIR / "causes.toml"  # operations.causes
 
 # Retention --------------------------------------------------------------------------------------
@@ -191,6 +195,7 @@ RETENTION_CHANGES = days("RETENTION_CHANGES")
 # Limits of the wire -----------------------------------------------------------------------------
 
 MAX_BODY_BYTES = int(number("MAX_BODY_BYTES", 1_000_000, minimum=1000))
+MAX_ITEM_BYTES = int(number("MAX_ITEM_BYTES", 4_194_304, minimum=1000))  # and of a batch with items
 MAX_BODY_DEPTH = 32
 THROTTLE_LIMIT = int(number("THROTTLE_LIMIT", 0))  # requests an application and window; 0: off
 THROTTLE_LIMITS = numbers_by_id("THROTTLE_LIMITS")  # of single applications, by client id
@@ -320,8 +325,8 @@ SESSION_COOKIE_AGE = int(SESSION_LIFETIME)
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
-# What the API reads is bounded by MAX_BODY_BYTES; this bounds the forms of the pages.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES)
+# The most that the web server reads. The API has limits of its own, within it.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(4_000_000, MAX_BODY_BYTES, MAX_ITEM_BYTES)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 DATA_UPLOAD_MAX_NUMBER_FILES = 0  # no page takes one, and they would be written to the disk
 

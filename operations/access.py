@@ -28,16 +28,41 @@ from operations.models import (
     OperationRow,
 )
 from operations.models.connection import CONNECTION_ID, ExternalConnectionQuerySet
+from operations.models.container import Container
 from operations.models.operation_id import OPERATION_ID
 from operations.models.operation_row import COLUMNS
 from operations.models.prepared import Prepared, parameter
 
-OWNED = "ExternalConnection.ReadWrite.OwnedBy"
-READ_ALL = "ExternalConnection.Read.All"
-WRITE_ALL = "ExternalConnection.ReadWrite.All"
-#: Roles that a call accepts, least privileged first, as the 403 lists them.
-READ_ROLES = (OWNED, READ_ALL, WRITE_ALL)
-WRITE_ROLES = (OWNED, WRITE_ALL)
+
+class Family(NamedTuple):
+    """The roles over one kind of thing. ``OWNED`` is good for what the caller manages."""
+
+    owned: str
+    read_all: str
+    write_all: str
+
+    @property
+    def to_read(self) -> tuple[str, ...]:
+        """What a call that reads accepts, least privileged first, as the 403 lists them."""
+        return self
+
+    @property
+    def to_write(self) -> tuple[str, ...]:
+        return (self.owned, self.write_all)
+
+
+#: Connections, their schemas, operations and quota.
+CONNECTIONS = Family(
+    "ExternalConnection.ReadWrite.OwnedBy",
+    "ExternalConnection.Read.All",
+    "ExternalConnection.ReadWrite.All",
+)
+#: What is in a connection: items and their activities, groups and their members.
+ITEMS = Family(
+    "ExternalItem.ReadWrite.OwnedBy",
+    "ExternalItem.Read.All",
+    "ExternalItem.ReadWrite.All",
+)
 
 
 @dataclass(frozen=True)
@@ -68,15 +93,16 @@ def require_role(caller: Caller, accepted: Sequence[str]) -> None:
         raise MissingRole(accepted, sorted(caller.roles))
 
 
-def sees_all(caller: Caller) -> bool:
-    """Whether a role shows it the connections of everybody."""
-    return not caller.roles.isdisjoint((READ_ALL, WRITE_ALL))
+def sees_all(caller: Caller, family: Family = CONNECTIONS) -> bool:
+    """Whether a role shows it what everybody has."""
+    return not caller.roles.isdisjoint((family.read_all, family.write_all))
 
 
-def visible_connections(caller: Caller) -> ExternalConnectionQuerySet:
-    """The living connections that the caller may read; the others do not exist for it."""
+def visible_connections(caller: Caller, family: Family = CONNECTIONS) -> ExternalConnectionQuerySet:
+    """The living connections that the caller may read (or whose items); the others do not exist
+    for it."""
     connections = ExternalConnection.objects.alive()
-    if sees_all(caller):
+    if sees_all(caller, family):
         return connections
     return connections.filter(_managed_by(caller))
 
@@ -96,16 +122,28 @@ def find_parent(caller: Caller, graph_id: str, *, to_write: bool) -> ExternalCon
     return ExternalConnection.from_db(DEFAULT_DB_ALIAS, PARENT_COLUMNS, values)
 
 
+def find_container(caller: Caller, graph_id: str, *, to_write: bool) -> Container:
+    """The same for items and groups, which have roles of their own. Raises what
+    ``find_connection`` raises."""
+    *values, _ = _find_connection(caller, _containers, graph_id, to_write=to_write, family=ITEMS)
+    return Container(*values)
+
+
 def _find_connection(
-    caller: Caller, make: Callable[[Caller], QuerySet], graph_id: str, *, to_write: bool
+    caller: Caller,
+    make: Make,
+    graph_id: str,
+    *,
+    to_write: bool,
+    family: Family = CONNECTIONS,
 ) -> list[Any]:
     row = None
     if CONNECTION_ID.fullmatch(graph_id):
-        row = _find(caller, make, connection=graph_id.lower())
+        row = _find(caller, make, family, connection=graph_id.lower())
     if row is None:
         raise ItemNotFound("Connection")
     if to_write:
-        _require_write(caller, row[1], managed=row[-1])
+        _require_write(caller, row[1], managed=row[-1], family=family)
     return row
 
 
@@ -144,7 +182,13 @@ class _Found(NamedTuple):
 def _find_operation(caller: Caller, connection_id: str, graph_id: str, *, to_write: bool) -> _Found:
     row = None
     if CONNECTION_ID.fullmatch(connection_id) and OPERATION_ID.fullmatch(graph_id):
-        row = _find(caller, _operations, connection=connection_id.lower(), operation=graph_id)
+        row = _find(
+            caller,
+            _operations,
+            CONNECTIONS,
+            connection=connection_id.lower(),
+            operation=graph_id,
+        )
     if row is None:
         find_parent(caller, connection_id, to_write=to_write)
         raise ItemNotFound("ConnectionOperation")
@@ -154,8 +198,10 @@ def _find_operation(caller: Caller, connection_id: str, graph_id: str, *, to_wri
     return found
 
 
-def _require_write(caller: Caller, connection_id: str, *, managed: bool) -> None:
-    if WRITE_ALL not in caller.roles and not (OWNED in caller.roles and managed):
+def _require_write(
+    caller: Caller, connection_id: str, *, managed: bool, family: Family = CONNECTIONS
+) -> None:
+    if family.write_all not in caller.roles and not (family.owned in caller.roles and managed):
         raise NotOwner(connection_id)
 
 
@@ -164,41 +210,49 @@ def _managed_by(caller: Caller) -> Q:
     return Q(owner_app_id=caller.app_id) | Q(Exists(listed))
 
 
-# The two look-ups that every call begins with ---------------------------------------------------
+# The look-ups that every call begins with -------------------------------------------------------
 
+Make = Callable[[Caller, Family], QuerySet]
 PARENT_COLUMNS = ["id", "graph_id"]
 CONNECTION_COLUMNS = [field.attname for field in ExternalConnection._meta.concrete_fields]
 assert CONNECTION_COLUMNS[:2] == PARENT_COLUMNS
 
 
-def _parents(caller: Caller) -> QuerySet[Any, Any]:
+def _parents(caller: Caller, family: Family) -> QuerySet[Any, Any]:
     """Visible connections, with a Parameter for the id, and whether the caller manages it."""
-    managed = _managed_by(caller) if sees_all(caller) else Value(True)  # then it sees no others
-    visible = visible_connections(caller).annotate(managed=managed).order_by()
+    everything = sees_all(caller, family)
+    managed = _managed_by(caller) if everything else Value(True)  # then it sees no others
+    visible = visible_connections(caller, family).annotate(managed=managed).order_by()
     found = visible.filter(lookup_id=parameter(ExternalConnection, "connection=lookup_id"))
     return found.values_list(*PARENT_COLUMNS, "managed")
 
 
-def _connections(caller: Caller) -> QuerySet[Any, Any]:
-    return _parents(caller).values_list(*CONNECTION_COLUMNS, "managed")
+def _connections(caller: Caller, family: Family) -> QuerySet[Any, Any]:
+    return _parents(caller, family).values_list(*CONNECTION_COLUMNS, "managed")
 
 
-def _operations(caller: Caller) -> QuerySet[Any, Any]:
+def _operations(caller: Caller, family: Family) -> QuerySet[Any, Any]:
     """The same with a Parameter for the id of one of its operations: that, then its connection."""
-    found = _parents(caller).filter(
+    found = _parents(caller, family).filter(
         operations__graph_id=parameter(ConnectionOperation, "operation=graph_id")
     )
     columns = [f"operations__{name}" for name in COLUMNS]
     return found.values_list(*columns, *PARENT_COLUMNS, "managed")
 
 
-def _find(caller: Caller, make: Callable[[Caller], QuerySet], **ids: str) -> list[Any] | None:
-    found = _prepared(make, sees_all(caller)).tuples(1, application=caller.app_id, **ids)
+def _containers(caller: Caller, family: Family) -> QuerySet[Any, Any]:
+    """What ``Container`` has, and whether the caller manages it."""
+    return Container.columns(_parents(caller, family), "managed")
+
+
+def _find(caller: Caller, make: Make, family: Family, **ids: str) -> list[Any] | None:
+    prepared = _prepared(make, family, sees_all(caller, family))
+    found = prepared.tuples(1, application=caller.app_id, **ids)
     return found[0] if found else None
 
 
 @cache
-def _prepared(make: Callable[[Caller], QuerySet], everything: bool) -> Prepared[Any]:
+def _prepared(make: Make, family: Family, everything: bool) -> Prepared[Any]:
     app_id: Any = parameter(ExternalConnection, "application=owner_app_id")
-    anybody = Caller(app_id, "", frozenset((READ_ALL if everything else OWNED,)))
-    return Prepared(partial(make, anybody))
+    anybody = Caller(app_id, "", frozenset((family.read_all if everything else family.owned,)))
+    return Prepared(partial(make, anybody, family))

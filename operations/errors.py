@@ -309,6 +309,17 @@ class NotServedHere(GraphError):
         super().__init__(inner_code="NotServed", target=segment)
 
 
+class OnlyOnBeta(GraphError):
+    """Graph has this path on /beta only, and so have we."""
+
+    status = 404
+    code = "ResourceNotFound"
+
+    def __init__(self, segment: str):
+        self.message = f"Resource not found for the segment '{segment}'. It is on /beta only."
+        super().__init__(inner_code="ResourceNotFound", target=segment)
+
+
 class MethodNotAllowed(GraphError):
     """The path exists, the method does not."""
 
@@ -345,6 +356,10 @@ class OperationInProgress(Conflict):
 
 class InvalidStateTransition(Conflict):
     """The operation or connection is in a state that this move does not start from."""
+
+
+class LimitExceeded(Conflict):
+    """The connection, or all of them together, have as many items as they may."""
 
 
 class FailedDependency(GraphError):

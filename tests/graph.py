@@ -14,6 +14,9 @@ from operations.models import Application
 
 GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 OWNED = "ExternalConnection.ReadWrite.OwnedBy"
+ITEMS_OWNED = "ExternalItem.ReadWrite.OwnedBy"
+ITEMS_READ_ALL = "ExternalItem.Read.All"
+ITEMS_WRITE_ALL = "ExternalItem.ReadWrite.All"
 READ_ALL = "ExternalConnection.Read.All"
 WRITE_ALL = "ExternalConnection.ReadWrite.All"
 
@@ -41,13 +44,18 @@ class GraphClient:
             data = body.encode() if isinstance(body, str) else body
         else:
             data = json.dumps(body).encode()
-        return self.http.generic(method, path, data, content_type=content_type, headers=extra)
+        return self.http.generic(
+            method, path, data, content_type=content_type, headers=extra, RAW_URI=path
+        )
 
     def get(self, path: str, **headers: str) -> HttpResponse:
         return self.request("GET", path, **headers)
 
     def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
         return self.request("POST", path, body, **headers)
+
+    def put(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+        return self.request("PUT", path, body, **headers)
 
     def patch(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
         return self.request("PATCH", path, body, **headers)

@@ -356,7 +356,7 @@ def test_a_request_that_has_begun_is_answered_when_the_server_ends(patient):
 
 
 def _refuses(serving: Serving) -> bool:
-    """Whether nobody listens any more. What is reset was taken in by a listener that closed then."""
+    """Whether nobody listens any more; who was taken in when it closed is reset."""
     try:
         connect(serving, bare=True).close()
     except (ConnectionRefusedError, ConnectionResetError):

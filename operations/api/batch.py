@@ -14,6 +14,7 @@ import time
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from django.conf import settings
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.urls import Resolver404
@@ -48,6 +49,9 @@ class BatchViewSet(GraphViewSet):
 
     needs_role = False
     counts = False
+
+    def most_bytes(self) -> int:
+        return max(settings.MAX_BODY_BYTES, settings.MAX_ITEM_BYTES)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         try:

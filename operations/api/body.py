@@ -17,14 +17,14 @@ BYTES_SENT_CHUNKED = "chunked"
 OUT_OF_RANGE = "The body has a number out of range."
 
 
-def read_object(request: HttpRequest) -> dict[str, Any]:
+def read_object(request: HttpRequest, limit: int) -> dict[str, Any]:
     """The body as a JSON object.
 
-    Raises RequestTooLarge above MAX_BODY_BYTES; UnreadableBody for what is no JSON object, for a
+    Raises RequestTooLarge above so many bytes; UnreadableBody for what is no JSON object, for a
     member that stands twice, for numbers that JSON does not have, for text that a database cannot
     hold (NUL, half a surrogate pair) and for nesting deeper than MAX_BODY_DEPTH.
     """
-    document = _read_json(_read_bytes(request))
+    document = _read_json(_read_bytes(request, limit))
     if not isinstance(document, dict):
         raise UnreadableBody("The body must be a JSON object.")
     _check_values(document)
@@ -53,8 +53,7 @@ def _read_json(data: bytes) -> Any:
         raise UnreadableBody(OUT_OF_RANGE) from None
 
 
-def _read_bytes(request: HttpRequest) -> bytes:
-    limit = settings.MAX_BODY_BYTES
+def _read_bytes(request: HttpRequest, limit: int) -> bytes:
     if request.META.get("HTTP_TRANSFER_ENCODING", "").lower() == BYTES_SENT_CHUNKED:
         # Django reads as many bytes as Content-Length says, which is none here; the web server
         # has marked where its stream ends.

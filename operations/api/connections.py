@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet
 from django.http import HttpResponse
 from rest_framework.request import Request
 
@@ -13,6 +13,7 @@ from operations.api.query import Rows
 from operations.api.reading import read_connection_update, read_new_connection
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.models import ExternalConnection
+from operations.models.item_tally import items_in
 from operations.odata.types import EntityType
 
 
@@ -24,9 +25,14 @@ class ConnectionViewSet(GraphViewSet):
     def rows(self) -> QuerySet[ExternalConnection]:
         return access.visible_connections(self.caller)
 
+    def shown_rows(self) -> QuerySet[ExternalConnection]:
+        """With all that is shown of each."""
+        rows = self.rows().prefetch_related("authorized_apps")
+        return rows.annotate(item_count=items_in(OuterRef("pk"))) if self.root.beta else rows
+
     def list(self, request: Request) -> HttpResponse:
         return self.collection(
-            Rows(lambda: self.rows().prefetch_related("authorized_apps")),
+            Rows(self.shown_rows),
             self.render.connection,
             self.root.connections,
             f"{self.root.url}/{self.root.connections}",

@@ -75,24 +75,24 @@ def operation_control(
 ) -> Json:
     if level is Level.MINIMAL:  # what a list of many asks for
         return {ETAG: operation.etag}
-    path = f"{_connection_path(connection_id, root)}/operations('{operation.graph_id}')"
-    return _control(edm.CONNECTION_OPERATION, operation.etag, path, root, level)
+    path = f"{connection_path(connection_id, root)}/operations('{operation.graph_id}')"
+    return control(edm.CONNECTION_OPERATION, operation.etag, path, root, level)
 
 
 def connection_control(connection: ExternalConnection, root: Root, level: Level) -> Json:
-    path = _connection_path(connection.graph_id, root)
-    control = _control(edm.CONNECTION, connection.etag, path, root, level)
+    path = connection_path(connection.graph_id, root)
+    shown = control(edm.CONNECTION, connection.etag, path, root, level)
     if level == Level.FULL:
-        for name in [navigation.name for navigation in edm.CONNECTION.navigation]:
-            control[f"{name}@odata.navigationLink"] = f"{root.url}/{path}/{name}"
-    return control
+        for name in [each.name for each in edm.CONNECTION.leads(beta=root.beta)]:
+            shown[f"{name}@odata.navigationLink"] = f"{root.url}/{path}/{name}"
+    return shown
 
 
 def schema_control(
     schema: ReadableSchema, connection: ExternalConnection, root: Root, level: Level
 ) -> Json:
-    path = f"{_connection_path(connection.graph_id, root)}/schema"
-    return _control(edm.SCHEMA, schema.etag, path, root, level)
+    path = f"{connection_path(connection.graph_id, root)}/schema"
+    return control(edm.SCHEMA, schema.etag, path, root, level)
 
 
 def typed(document: Json, kind: edm.StructuredType) -> Json:
@@ -127,18 +127,19 @@ def _typed_value(value: Any, prop: edm.Property) -> Any:
     return {"@odata.type": f"#{actual.full_name}", **typed(value, actual)}
 
 
-def _control(kind: edm.EntityType, etag: str, path: str, root: Root, level: Level) -> Json:
+def control(kind: edm.EntityType, etag: str, path: str, root: Root, level: Level) -> Json:
+    """Of an entity with this tag (empty: it has none) at this path below the version root."""
     if level == Level.NONE:
         return {}
-    control: Json = {ETAG: etag}
+    shown: Json = {ETAG: etag} if etag else {}
     if level == Level.FULL:
-        control |= {
+        shown |= {
             "@odata.type": f"#{kind.full_name}",
             "@odata.id": f"{root.url}/{path}",
             "@odata.editLink": path,
         }
-    return control
+    return shown
 
 
-def _connection_path(connection_id: str, root: Root) -> str:
+def connection_path(connection_id: str, root: Root) -> str:
     return f"{root.connections}('{connection_id}')"

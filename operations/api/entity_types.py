@@ -17,6 +17,10 @@ def _enumeration(column: str, prop: edm.Property, *, apart: bool = False) -> Enu
     return Enumeration(column, type_name=prop.type_name, apart=apart, numbers=numbers)
 
 
+def _not_expanded(*, beta: bool) -> tuple[str, ...]:
+    return tuple(each.name for each in edm.CONNECTION.leads(beta=beta) if not each.expands)
+
+
 _operation = edm.CONNECTION_OPERATION.properties
 _connection = edm.CONNECTION.properties
 
@@ -49,12 +53,32 @@ CONNECTION = EntityType(
     edm.CONNECTION.members(),
     _PROPERTIES,
     _NAVIGATIONS,
-    not_expanded=edm.NOT_SERVED,
+    not_expanded=_not_expanded(beta=False),
 )
 BETA_CONNECTION = EntityType(
     edm.CONNECTION.full_name,
     edm.CONNECTION.members(beta=True),
     _PROPERTIES,
     _NAVIGATIONS,
-    not_expanded=edm.NOT_SERVED_BETA,
+    not_expanded=_not_expanded(beta=True),
+)
+ITEM = EntityType(
+    edm.EXTERNAL_ITEM.full_name, edm.EXTERNAL_ITEM.members(), {"id": Text("graph_id")}
+)
+GROUP = EntityType(
+    edm.EXTERNAL_GROUP.full_name,
+    edm.EXTERNAL_GROUP.members(),
+    {
+        "id": Text("graph_id"),
+        "displayName": Text("display_name", nullable=True, long=True),
+    },
+)
+_identity = edm.IDENTITY.properties
+MEMBER = EntityType(
+    edm.IDENTITY.full_name,
+    edm.IDENTITY.members(),
+    {"id": Text("graph_id"), "type": _enumeration("kind", _identity["type"])},
+)
+QUOTA = EntityType(
+    edm.CONNECTION_QUOTA.full_name, edm.CONNECTION_QUOTA.members(), is_collection=False
 )

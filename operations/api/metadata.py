@@ -114,7 +114,8 @@ def _add_type(
     for prop in kind.seen(beta=beta):
         if prop.name not in inherited:
             _add_property(element, prop)
-    for navigation in kind.navigation if isinstance(kind, edm.EntityType) else ():
+    own = kind.leads(beta=beta) if isinstance(kind, edm.EntityType) else ()
+    for navigation in own:
         _add(
             element,
             "NavigationProperty",

@@ -23,7 +23,7 @@ NAMES = {
     name.lower(): name
     for name in (
         "v1.0 beta external connections operations schema items groups members quota activities "
-        "$count $batch $metadata"
+        "addActivities microsoft.graph.externalConnectors.addActivities $count $batch $metadata"
     ).split()
 }
 KEY_IN_PARENTHESES = re.compile(r"^([A-Za-z]+)\((?:id=)?(?:'((?:[^']|'')+)'|([A-Za-z0-9._~-]+))\)$")
@@ -62,21 +62,38 @@ def canonical_path(path: str) -> str:
     The Python SDK sends the doubled slash by default.
     """
     segments: list[str] = []
-    for segment in map(unquote, path.split("/")):
+    key_next = False  # root, then external or not, then name and key in turn
+    for raw in path.split("/"):
+        segment = unquote(raw)
         if not segment:
             continue
-        keyed = KEY_IN_PARENTHESES.match(segment)
-        if keyed:
+        if key_next:
+            is_name = raw.startswith("$")  # encoded, it begins a key
+            segments.append(_name(segment) if is_name else _key(segment))
+        elif keyed := KEY_IN_PARENTHESES.match(segment):
             quoted, bare = keyed.group(2), keyed.group(3)
-            segments += [keyed.group(1), bare if quoted is None else quoted.replace("''", "'")]
+            key = bare if quoted is None else quoted.replace("''", "'")
+            segments += [_name(keyed.group(1)), _key(key)]
+            continue
         else:
-            segments.append(segment)
-    # root, then external or not, then name and key in turn; a key is never touched
-    first = 2 if len(segments) > 1 and segments[1].lower() == "external" else 1
-    for position, segment in enumerate(segments):
-        if position < first or (position - first) % 2 == 0 or segment.startswith("$"):
-            segments[position] = NAMES.get(segment.lower(), segment)
-    return "/" + "/".join(segment.replace("%", "%25").replace("/", "%2F") for segment in segments)
+            segments.append(_name(segment))
+        at_root = len(segments) == 1 or (len(segments) == 2 and segments[1] == "external")
+        key_next = not key_next and not at_root
+    return "/" + "/".join(segments)
+
+
+def _name(segment: str) -> str:
+    return _escaped(NAMES.get(segment.lower(), segment))
+
+
+def _key(segment: str) -> str:
+    """Never touched. One that begins with a dollar sign is no ``$count``."""
+    escaped = _escaped(segment)
+    return f"%24{escaped[1:]}" if escaped.startswith("$") else escaped
+
+
+def _escaped(segment: str) -> str:
+    return segment.replace("%", "%25").replace("/", "%2F")
 
 
 class KeyConverter(StringConverter):
@@ -94,7 +111,7 @@ def wire_path(request: HttpRequest) -> str:
     """
     raw = request.META.get("RAW_URI", "").partition("?")[0]
     raw = raw.removeprefix(request.META.get("SCRIPT_NAME", ""))
-    return raw if unquote(raw) == request.path_info else quote(request.path_info)
+    return raw if unquote(raw) == request.path_info else quote(request.path_info, safe="/$")
 
 
 def base_url(request: HttpRequest) -> str:

@@ -31,17 +31,22 @@ class Rows:
 
     ``read`` makes what has the columns as attributes of what the queryset gives, where that is
     something else. ``prepared`` gives so many rows after a key sooner, where nobody filters or
-    sorts.
+    sorts. ``fits`` is how many of these rows one page holds, and ``whole`` gives those with all
+    that is shown, where the rows are not. ``counted`` knows how many there are without looking.
     """
 
     make: Callable[[], QuerySet[Any, Any]]
     newest_first: bool = False
     read: Callable[[Any], Any] | None = None
     prepared: Callable[[int, int], list[Any]] | None = None
+    fits: Callable[[list[Any]], int] = len
+    whole: Callable[[list[Any]], list[Any]] | None = None
+    counted: Callable[[QueryOptions], int | None] | None = None
 
     def count(self, options: QueryOptions) -> int:
         """How many there are with ``$filter``."""
-        return narrowed(self.make(), options.filter).count()
+        known = self.counted(options) if self.counted else None
+        return known if known is not None else narrowed(self.make(), options.filter).count()
 
     def page(self, options: QueryOptions, number: int) -> list[Any]:
         """So many rows at the most, from where the options say."""
@@ -81,11 +86,14 @@ def page(
     if options.count:
         result["@odata.count"] = rows.count(options)
     found = rows.page(options, size + 1)
+    size = rows.fits(found[:size])
     if len(found) > size:
         result["@odata.nextLink"] = next_link(
             address, options, mark(found[size - 1], options.order)
         )
     del found[size:]
+    if rows.whole:
+        found = rows.whole(found)
     value = [shape(row) for row in found]
     if options.expand:
         for document, added in zip(value, expand(found), strict=True):

@@ -26,7 +26,7 @@ from operations.public_error import parse_public_error
 from operations.schema_rules import SENTINEL
 
 #: Navigation properties of a connection: declared, and never set through its own body.
-NAVIGATION = (*(entry.name for entry in edm.CONNECTION.navigation), *edm.NOT_SERVED_BETA)
+NAVIGATION = tuple(entry.name for entry in edm.CONNECTION.navigation)
 #: The parts of a connection whose rules are one function: their column, and that function.
 SETTINGS: dict[str, tuple[str, Callable[[object], tuple[Json, list[Fault]]]]] = {
     "activitySettings": ("activity_settings", read_activity_settings),

@@ -14,6 +14,8 @@ from operations.api.control import (
     Format,
     Level,
     connection_control,
+    connection_path,
+    control,
     operation_control,
     schema_control,
     typed,
@@ -23,10 +25,18 @@ from operations.api.representation import (
     Json,
     Root,
     connection_json,
+    item_json,
+    key,
     operation_json,
     schema_json,
 )
-from operations.models import ConnectionOperation, ExternalConnection
+from operations.models import (
+    ConnectionOperation,
+    ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
+)
 from operations.models.operation_row import OperationMembers
 from operations.provisioning import ReadableSchema
 
@@ -71,6 +81,32 @@ class Rendering:
             **schema_annotations(schema, self.prefer),
             **self._members(members, edm.SCHEMA),
         }
+
+    def item(self, item: ExternalItem, *, connection_id: str) -> Json:
+        path = f"{self._below(connection_id)}/items({key(item.graph_id)})"
+        members = item_json(item, beta=self.root.beta)
+        return {
+            **control(edm.EXTERNAL_ITEM, item.etag, path, self.root, self.format.level),
+            **self._members(members, edm.EXTERNAL_ITEM),
+        }
+
+    def group(self, group: ExternalGroup, connection_id: str) -> Json:
+        path = f"{self._below(connection_id)}/groups({key(group.graph_id)})"
+        return {
+            **control(edm.EXTERNAL_GROUP, group.etag, path, self.root, self.format.level),
+            **self._members(group.graph(), edm.EXTERNAL_GROUP),
+        }
+
+    def member(self, member: GroupMember, connection_id: str, group_id: str) -> Json:
+        path = f"{self._below(connection_id)}/groups({key(group_id)})/members"
+        path = f"{path}({key(member.graph_id)})"
+        return {
+            **control(edm.IDENTITY, "", path, self.root, self.format.level),
+            **self._members(member.graph(), edm.IDENTITY),
+        }
+
+    def _below(self, connection_id: str) -> str:
+        return connection_path(connection_id, self.root)
 
     def _members(self, document: Json, kind: edm.EntityType) -> Json:
         return typed(document, kind) if self.format.level is Level.FULL else document

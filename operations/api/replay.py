@@ -12,7 +12,14 @@ from django.http import HttpRequest, HttpResponse
 
 from operations.access import Caller
 from operations.api.representation import Json
-from operations.models import ConnectionOperation, ExternalConnection, Replay
+from operations.models import (
+    ConnectionOperation,
+    ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
+    Replay,
+)
 from operations.models.inserting import insert_values
 from operations.models.replay import RequestKey
 
@@ -29,7 +36,7 @@ KEPT_HEADERS = (
 )
 
 
-Made = ExternalConnection | ConnectionOperation
+Made = ExternalConnection | ConnectionOperation | ExternalItem | ExternalGroup | GroupMember
 
 
 def once(
@@ -52,14 +59,12 @@ def once(
             log.info("Answered again as at %s.", kept.created_at.isoformat())
             return _again(kept)
         response, made = make()
-        is_operation = isinstance(made, ConnectionOperation)
         insert_values(
             Replay,
             app_id=key.app_id,
             client_request_id=key.client_request_id,
             fingerprint=key.fingerprint,
-            connection_key=None if is_operation else made.pk,
-            operation_key=made.pk if is_operation else None,
+            **Replay.about(made),
             status=response.status_code,
             headers={name: response[name] for name in KEPT_HEADERS if name in response},
             body=response.content.decode(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from operations.api import edm
 from operations.models import (
@@ -12,6 +13,8 @@ from operations.models import (
     ConnectionState,
     ContentCategory,
     ExternalConnection,
+    ExternalItem,
+    ItemTally,
 )
 from operations.models.operation_row import OperationMembers
 from operations.schema_rules import (
@@ -62,6 +65,24 @@ class Root:
         """The collection, as next links have it."""
         return f"{self.url}/{self.connections}/{connection.graph_id}/operations"
 
+    def url_below(self, connection_id: str, navigation: str) -> str:
+        """A collection, as next links have it."""
+        return f"{self.url}/{self.connections}/{connection_id}/{navigation}"
+
+    def item_url(self, connection_id: str, graph_id: str) -> str:
+        return f"{self.connection_url(connection_id)}/items({key(graph_id)})"
+
+    def group_url(self, connection_id: str, graph_id: str) -> str:
+        return f"{self.connection_url(connection_id)}/groups({key(graph_id)})"
+
+    def member_url(self, connection_id: str, group_id: str, graph_id: str) -> str:
+        return f"{self.group_url(connection_id, group_id)}/members({key(graph_id)})"
+
+    def members_url(self, connection_id: str, group_id: str) -> str:
+        """The collection, as next links have it."""
+        group = quote(group_id, safe="")
+        return f"{self.url_below(connection_id, 'groups')}/{group}/members"
+
     def long_running_url(self, operation: ConnectionOperation) -> str:
         """The Location of a 202: always under /external and with keys as segments, as Graph's."""
         connection_id = operation.connection.graph_id
@@ -76,10 +97,30 @@ class Root:
         """The context path of what a connection contains; always under external, as Graph's."""
         return f"external/connections('{connection_id}')/{navigation}"
 
+    def context_of_members(self, connection_id: str, group_id: str) -> str:
+        return f"{self.context_below(connection_id, 'groups')}({key(group_id)})/members"
+
+
+def key(graph_id: str) -> str:
+    """An id of any characters as a key in parentheses (OData 4.01 URL conventions, 4.3.1)."""
+    return f"'{quote(graph_id.replace(chr(39), 2 * chr(39)), safe='')}'"
+
 
 def operation_json(operation: OperationMembers) -> Json:
     """``microsoft.graph.externalConnectors.connectionOperation``."""
     return operation.graph()
+
+
+def item_json(item: ExternalItem, *, beta: bool) -> Json:
+    """``microsoft.graph.externalConnectors.externalItem``; v1.0 does not show where an identity is
+    known."""
+    document = item.graph()
+    if not beta:
+        document["acl"] = [
+            {name: value for name, value in entry.items() if name != "identitySource"}
+            for entry in document["acl"]
+        ]
+    return document
 
 
 def connection_json(connection: ExternalConnection, root: Root) -> Json:
@@ -102,9 +143,16 @@ def connection_json(connection: ExternalConnection, root: Root) -> Json:
         document |= {
             "complianceSettings": connection.compliance_settings,
             "enabledContentExperiences": connection.enabled_content_experiences or None,
-            "ingestedItemsCount": None if connection.state == ConnectionState.DRAFT else 0,
+            "ingestedItemsCount": _ingested(connection),
         }
     return document
+
+
+def _ingested(connection: ExternalConnection) -> int | None:
+    if connection.state == ConnectionState.DRAFT:
+        return None
+    known: int | None = getattr(connection, "item_count", None)  # of a list, looked up with it
+    return ItemTally.objects.items(connection.pk) if known is None else known
 
 
 def schema_json(document: Json, root: Root, *, unmask: bool) -> Json:

@@ -10,11 +10,9 @@ from operations.api.paths import NAMES
 from operations.api.views import GraphViewSet
 from operations.errors import NotServedHere, UnknownSegment
 
-SERVED = frozenset(
-    ("external", "connections", "operations", "schema", "$count", "$batch", "$metadata")
-)
+SERVED = frozenset(NAMES.values())
 #: Graph has these, and we do not serve them yet.
-GRAPH_HAS = frozenset(NAMES.values()) - SERVED | {"fullRefresh", "search"}
+GRAPH_HAS = frozenset(("fullRefresh", "search"))
 
 
 class UnknownPathViewSet(GraphViewSet):

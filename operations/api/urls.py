@@ -7,11 +7,15 @@ from typing import Any
 from django.urls import include, path, register_converter
 
 from operations.api import docs, token_endpoint
+from operations.api.activities import ActivityViewSet
 from operations.api.batch import BatchViewSet
 from operations.api.connections import ConnectionViewSet
+from operations.api.groups import GroupViewSet, MemberViewSet
+from operations.api.items import ItemViewSet
 from operations.api.metadata import ExternalViewSet, MetadataViewSet
 from operations.api.operations import OperationViewSet
 from operations.api.paths import KeyConverter
+from operations.api.quota import QuotaViewSet
 from operations.api.schema import SchemaViewSet
 from operations.api.unknown import UnknownPathViewSet
 
@@ -28,6 +32,22 @@ def operations(**methods: str) -> Any:
     return OperationViewSet.as_view({**methods})
 
 
+def items(**methods: str) -> Any:
+    return ItemViewSet.as_view({**methods})
+
+
+def activities(**methods: str) -> Any:
+    return ActivityViewSet.as_view({**methods})
+
+
+def groups(**methods: str) -> Any:
+    return GroupViewSet.as_view({**methods})
+
+
+def members(**methods: str) -> Any:
+    return MemberViewSet.as_view({**methods})
+
+
 def schema(**methods: str) -> Any:
     return SchemaViewSet.as_view({**methods})
 
@@ -37,6 +57,11 @@ graph = [  # what is asked most comes first
     path(
         "connections/<key:connection_id>/operations/<key:operation_id>",
         operations(get="retrieve", patch="partial_update", delete="destroy"),
+    ),
+    path("connections/<key:connection_id>/items/$count", items(get="count")),
+    path(
+        "connections/<key:connection_id>/items/<key:item_id>",
+        items(get="retrieve", put="replace", patch="partial_update", delete="destroy"),
     ),
     path("connections", connections(get="list", post="create")),
     path("connections/$count", connections(get="count")),
@@ -49,6 +74,33 @@ graph = [  # what is asked most comes first
         schema(get="retrieve", patch="register", post="register"),
     ),
     path("connections/<key:connection_id>/operations", operations(get="list", post="create")),
+    path("connections/<key:connection_id>/items", items(get="list", post="create")),
+    *(
+        path(
+            f"connections/<key:connection_id>/items/<key:item_id>/{action}", activities(post="add")
+        )
+        for action in ("addActivities", "microsoft.graph.externalConnectors.addActivities")
+    ),
+    path("connections/<key:connection_id>/items/<key:item_id>/activities", activities(get="list")),
+    path("connections/<key:connection_id>/groups", groups(get="list", post="create")),
+    path("connections/<key:connection_id>/groups/$count", groups(get="count")),
+    path(
+        "connections/<key:connection_id>/groups/<key:group_id>",
+        groups(get="retrieve", patch="partial_update", delete="destroy"),
+    ),
+    path(
+        "connections/<key:connection_id>/groups/<key:group_id>/members",
+        members(get="list", post="create"),
+    ),
+    path(
+        "connections/<key:connection_id>/groups/<key:group_id>/members/$count",
+        members(get="count"),
+    ),
+    path(
+        "connections/<key:connection_id>/groups/<key:group_id>/members/<key:member_id>",
+        members(get="retrieve", delete="destroy"),
+    ),
+    path("connections/<key:connection_id>/quota", QuotaViewSet.as_view({"get": "retrieve"})),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
 external = ExternalViewSet.as_view({"get": "retrieve"})

@@ -56,6 +56,8 @@ class GraphViewSet(ViewSet):
     metadata_class = None
     entity_type = EntityType()
     needs_role: ClassVar[bool] = True
+    #: Whose roles a call needs.
+    family: ClassVar[access.Family] = access.CONNECTIONS
     counts: ClassVar[bool] = True
     root: Root
     _body: Json | None = None
@@ -81,8 +83,8 @@ class GraphViewSet(ViewSet):
         if self.action is None:
             raise MethodNotAllowed
         if self.needs_role:
-            accepted = access.READ_ROLES if self.reads else access.WRITE_ROLES
-            access.require_role(self.caller, accepted)
+            family = self.family
+            access.require_role(self.caller, family.to_read if self.reads else family.to_write)
 
     def count_request(self) -> None:
         """Raises TooManyRequests. What a batch holds is counted once, wherever it ends."""
@@ -117,8 +119,12 @@ class GraphViewSet(ViewSet):
     def body(self) -> Json:
         """The request's JSON object, read once."""
         if self._body is None:
-            self._body = read_object(self.request._request)
+            self._body = read_object(self.request._request, self.most_bytes())
         return self._body
+
+    def most_bytes(self) -> int:
+        """How long a body may be."""
+        return settings.MAX_BODY_BYTES
 
     def pairs(self) -> list[tuple[str, str]]:
         return [

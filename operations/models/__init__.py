@@ -3,12 +3,21 @@
 from operations.models.application import ROLES, Application, ApplicationSecret
 from operations.models.bulk_run import BulkAction, BulkRun
 from operations.models.change import Action, Actor, ActorKind, Change, Channel
-from operations.models.connection import AuthorizedApp, ExternalConnection
+from operations.models.connection import AuthorizedApp, ExternalConnection, Limit
 from operations.models.enums import ConnectionState, ContentCategory, GraphEnum, OperationStatus
 from operations.models.error_group import ErrorGroup
 from operations.models.failed_sign_in import FailedSignIn
+from operations.models.group import (
+    ActivityType,
+    ExternalActivity,
+    ExternalGroup,
+    GroupMember,
+    IdentityType,
+)
 from operations.models.heartbeat import WorkerHeartbeat
 from operations.models.installation import Installation, SigningKey
+from operations.models.item import ContentType, ExternalItem
+from operations.models.item_tally import ItemTally
 from operations.models.moves import KEEP, Kind, Triage
 from operations.models.operation import ConnectionOperation
 from operations.models.operation_row import OperationRow
@@ -25,6 +34,7 @@ __all__ = [
     "KEEP",
     "ROLES",
     "Action",
+    "ActivityType",
     "Actor",
     "ActorKind",
     "Application",
@@ -37,12 +47,20 @@ __all__ = [
     "ConnectionOperation",
     "ConnectionState",
     "ContentCategory",
+    "ContentType",
     "ErrorGroup",
+    "ExternalActivity",
     "ExternalConnection",
+    "ExternalGroup",
+    "ExternalItem",
     "FailedSignIn",
     "GraphEnum",
+    "GroupMember",
+    "IdentityType",
     "Installation",
+    "ItemTally",
     "Kind",
+    "Limit",
     "OperationRow",
     "OperationStatus",
     "OutcomeCount",

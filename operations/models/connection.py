@@ -31,6 +31,14 @@ from operations.preconditions import ALWAYS, Precondition, weak_tag
 if TYPE_CHECKING:
     from operations.models.schema import Schema
 
+
+class Limit(models.TextChoices):
+    """The limits of items that are counted. Empty in their place: a state set by hand."""
+
+    CONNECTION = "connection", "items of the connection"
+    ALL = "all", "items of all connections"
+
+
 MAX_NAME = 128
 MAX_CONNECTOR_ID = 128
 CONNECTION_ID = re.compile(r"[A-Za-z0-9]{3,32}")
@@ -175,6 +183,10 @@ class ExternalConnection(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     changed_at = models.DateTimeField(auto_now=True)
     deleting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # how many items there were then, for its progress
+    deleting_items = models.BigIntegerField(null=True, blank=True, editable=False)
+    # the limit that has brought it into state limitExceeded, and that takes it out again
+    limited_by = models.CharField(max_length=12, choices=Limit, blank=True, editable=False)
 
     objects = ExternalConnectionQuerySet.as_manager()
 
@@ -215,6 +227,12 @@ class ExternalConnection(models.Model):
                 fields=["deleting_since"],
                 name="connection_deleting",
                 condition=models.Q(deleting_since__isnull=False),
+            ),
+            # those that a limit holds, for whoever looks whether it still does
+            models.Index(
+                fields=["limited_by"],
+                name="connection_limited",
+                condition=~models.Q(limited_by=""),
             ),
         ]
 
@@ -283,6 +301,8 @@ class ExternalConnection(models.Model):
                     state="obsolete",
                 )
             before = current.snapshot()
+            if "state" in values:
+                values["limited_by"] = ""  # by hand: no count takes it out of it
             for field, value in values.items():
                 setattr(current, field, value)
             if authorized_app_ids is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, models
@@ -17,6 +18,8 @@ from django.utils import timezone
 
 from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
+from operations.models.group import ExternalGroup, GroupMember
+from operations.models.item import ExternalItem
 from operations.models.operation import ConnectionOperation
 from operations.models.prepared import ask
 from operations.models.throttle import RequestCount
@@ -26,6 +29,12 @@ WINDOW = timedelta(minutes=10)
 #: How long for one that only says ``Retry-Attempt``: the SDKs wait no longer than this.
 RETRY_WINDOW = timedelta(seconds=200)
 BATCH = 500
+#: What may be made in a connection, by the name that an answer has for it.
+CONTENT: dict[str, type[models.Model]] = {
+    "item": ExternalItem,
+    "group": ExternalGroup,
+    "member": GroupMember,
+}
 _ALONE = "SELECT pg_advisory_xact_lock(%s)"
 _TOGETHER = "SELECT pg_advisory_xact_lock_shared(%s)"
 
@@ -91,6 +100,8 @@ class Replay(models.Model):
     fingerprint = models.CharField(max_length=64)
     connection_key = models.BigIntegerField(null=True)
     operation_key = models.BigIntegerField(null=True)
+    content_kind = models.CharField(max_length=16, blank=True)  # a name in CONTENT
+    content_key = models.BigIntegerField(null=True)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)
     body = models.TextField(blank=True)
@@ -116,6 +127,16 @@ class Replay(models.Model):
     def __str__(self) -> str:
         return f"{self.status} for {self.app_id} {self.client_request_id}".strip()
 
+    @staticmethod
+    def about(made: models.Model) -> dict[str, Any]:
+        """The columns that refer to what was made."""
+        for name, model in CONTENT.items():
+            if isinstance(made, model):
+                return {"content_kind": name, "content_key": made.pk}
+        if isinstance(made, ConnectionOperation):
+            return {"operation_key": made.pk}
+        return {"connection_key": made.pk}
+
     def stands(self, key: RequestKey) -> bool:
         """Whether the answer is still one to the request: not too old, and of something there."""
         window = WINDOW if key.client_request_id else RETRY_WINDOW
@@ -128,6 +149,8 @@ class Replay(models.Model):
             return False
         if self.operation_key is not None:
             return _operation_stands(self.operation_key)
+        if self.content_key is not None:
+            return CONTENT[self.content_kind]._default_manager.filter(pk=self.content_key).exists()
         made = ExternalConnection.objects.alive().filter(pk=self.connection_key or 0)
         return made.exists()
 

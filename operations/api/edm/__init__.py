@@ -11,14 +11,19 @@ from operations.api.edm.complex import (
     PUBLIC_ERROR,
     URL_TO_ITEM_RESOLVER_BASE,
 )
+from operations.api.edm.content import (
+    CONNECTION_QUOTA,
+    EXTERNAL_ACTIVITY,
+    EXTERNAL_ACTIVITY_RESULT,
+    EXTERNAL_GROUP,
+    EXTERNAL_ITEM,
+    IDENTITY,
+)
 from operations.api.edm.entities import (
     CONNECTION,
     CONNECTION_OPERATION,
-    ENTITY,
     EXTERNAL,
     MODEL,
-    NOT_SERVED,
-    NOT_SERVED_BETA,
     SCHEMA,
 )
 from operations.api.edm.kinds import (
@@ -31,16 +36,21 @@ from operations.api.edm.kinds import (
     Property,
     StructuredType,
 )
+from operations.api.edm.roots import ENTITY
 
 __all__ = [
     "CONNECTION",
     "CONNECTION_OPERATION",
+    "CONNECTION_QUOTA",
     "ENTITY",
     "EXTERNAL",
+    "EXTERNAL_ACTIVITY",
+    "EXTERNAL_ACTIVITY_RESULT",
+    "EXTERNAL_GROUP",
+    "EXTERNAL_ITEM",
+    "IDENTITY",
     "ITEM_ID_RESOLVER",
     "MODEL",
-    "NOT_SERVED",
-    "NOT_SERVED_BETA",
     "PROPERTY",
     "PUBLIC_ERROR",
     "SCHEMA",

@@ -1,37 +1,19 @@
 """The entity types that are served, and the container that holds them (graph-contract 1, 2).
 
 Names, types and nullability are those of Graph's published metadata; the sentences are ours. What
-Graph has and is not served here (items, groups, quota) is not declared.
+a connection holds is declared in ``edm.content``.
 """
 
 from __future__ import annotations
 
 from operations.api.edm import complex as parts
-from operations.api.edm import enums
-from operations.api.edm.kinds import GRAPH, Container, EntityType, Model, Navigation, Property
+from operations.api.edm import content, enums
+from operations.api.edm.kinds import Container, EntityType, Model, Navigation, Property
+from operations.api.edm.roots import ENTITY
 from operations.models import ContentCategory
 from operations.models.connection import CONNECTION_ID, MAX_CONNECTOR_ID, MAX_NAME
 from operations.models.operation_id import OPERATION_ID
 from operations.schema_rules import MAX_PROPERTIES
-
-#: Navigation properties of a connection that Graph has and that are not served here.
-NOT_SERVED = ("groups", "items")
-NOT_SERVED_BETA = (*NOT_SERVED, "quota")
-
-ENTITY = EntityType(
-    name="entity",
-    namespace=GRAPH,
-    is_abstract=True,
-    key="id",
-    description="What can be addressed by a key.",
-    own=(
-        parts.text(
-            name="id",
-            description="The key, unique among its siblings; it never changes.",
-            nullable=False,
-        ),
-    ),
-)
 
 CONNECTION_OPERATION = EntityType(
     name="connectionOperation",
@@ -169,6 +151,23 @@ CONNECTION = EntityType(
             expands=True,
             description="The properties that the connection's items have.",
         ),
+        Navigation(
+            name="items",
+            type=content.EXTERNAL_ITEM,
+            description="The content of the connection.",
+        ),
+        Navigation(
+            name="groups",
+            type=content.EXTERNAL_GROUP,
+            description="Groups that access lists of the items may name.",
+        ),
+        Navigation(
+            name="quota",
+            type=content.CONNECTION_QUOTA,
+            collection=False,
+            beta=True,
+            description="How much more the connection may hold.",
+        ),
     ),
 )
 EXTERNAL = EntityType(
@@ -212,6 +211,7 @@ MODEL = Model(
         ENTITY,
         CONNECTION_OPERATION,
         SCHEMA,
+        *content.TYPES,
         CONNECTION,
         EXTERNAL,
     ),

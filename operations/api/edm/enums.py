@@ -29,6 +29,14 @@ def _numbered(start: int, words: Iterable[str], descriptions: dict[str, str]) ->
     )
 
 
+def numbered(words: dict[str, int], descriptions: dict[str, str]) -> tuple[Member, ...]:
+    """The members of an enumeration whose words have their numbers."""
+    return tuple(
+        Member(word, number, OF_SENTINEL if word == SENTINEL else descriptions[word])
+        for word, number in words.items()
+    )
+
+
 def _of_model(kind: type[GraphEnum], descriptions: dict[str, str]) -> tuple[Member, ...]:
     return tuple(
         Member(

@@ -93,6 +93,7 @@ class Navigation:
     description: str
     collection: bool = True
     expands: bool = False
+    beta: bool = False
 
     @property
     def type_name(self) -> str:
@@ -144,6 +145,10 @@ class EntityType(StructuredType):
     @property
     def parent(self) -> EntityType | None:
         return self.base
+
+    def leads(self, *, beta: bool) -> list[Navigation]:
+        """The navigation properties that a version shows."""
+        return [each for each in self.navigation if beta or not each.beta]
 
 
 @dataclass(frozen=True)

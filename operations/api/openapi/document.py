@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 
-from operations.access import READ_ROLES, WRITE_ROLES
+from operations.access import CONNECTIONS, ITEMS, Family
 from operations.api.openapi.answers import (
     EVERY_ANSWER,
     GRAPH_ANSWER,
@@ -77,8 +77,9 @@ def _security(server: str) -> Json:
         "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
         "clientCredentials": {
             "type": "oauth2",
-            "description": "A client id and its secret. Reading needs one of the roles "
-            f"`{'`, `'.join(READ_ROLES)}`, writing one of `{'`, `'.join(WRITE_ROLES)}`.",
+            "description": "A client id and its secret. "
+            f"Connections, schemas, operations and quota: {_roles(CONNECTIONS)} "
+            f"Items and groups: {_roles(ITEMS)}",
             "flows": {
                 "clientCredentials": {
                     "tokenUrl": f"{server}/common/oauth2/v2.0/token",
@@ -87,6 +88,11 @@ def _security(server: str) -> Json:
             },
         },
     }
+
+
+def _roles(family: Family) -> str:
+    reading, writing = ("`, `".join(roles) for roles in (family.to_read, family.to_write))
+    return f"reading needs one of the roles `{reading}`, writing one of `{writing}`."
 
 
 @lru_cache(maxsize=1)

@@ -13,6 +13,7 @@ PRIMITIVES: dict[str, Schema] = {
     "String": {"type": "string"},
     "Boolean": {"type": "boolean"},
     "Int32": {"type": "integer", "format": "int32", "minimum": -(2**31), "maximum": 2**31 - 1},
+    "DateTimeOffset": {"type": "string", "format": "date-time"},
     "Int64": {"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1},
 }
 #: OData control information and annotations may stand beside any member.

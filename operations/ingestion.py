@@ -1,0 +1,277 @@
+"""What is in a connection: items, written by other services, with the activities on them.
+
+Which call a connection's state allows is said here (graph-contract 2.3), for the API, the pages and
+the admin alike. The items themselves are the record of who wrote them last; what is done by hand
+has a Change as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.utils import timezone
+
+from operations import quota
+from operations.errors import (
+    InvalidStateTransition,
+    ItemNotFound,
+    LimitExceeded,
+    NameAlreadyExists,
+)
+from operations.item_rules import Shape
+from operations.models import (
+    Actor,
+    ConnectionState,
+    ExternalActivity,
+    ExternalConnection,
+    ExternalItem,
+    ItemTally,
+    Limit,
+    Schema,
+)
+from operations.models.container import Container
+from operations.models.item import LABEL, columns_of, size_of, written_by
+from operations.models.item_writing import Written, write
+from operations.preconditions import ALWAYS, Precondition
+
+#: States in which an item may be read, changed or deleted, and created.
+READABLE = (ConnectionState.READY, ConnectionState.OBSOLETE, ConnectionState.LIMIT_EXCEEDED)
+CHANGEABLE = (ConnectionState.READY, ConnectionState.LIMIT_EXCEEDED)
+CREATABLE = (ConnectionState.READY,)
+
+
+def require_readable(container: Container) -> None:
+    """Raise InvalidStateTransition where the state lets nobody read items."""
+    if container.state not in READABLE:
+        raise _not_in_this_state(container, "read", READABLE)
+
+
+def require_changeable(container: Container) -> None:
+    """Raise InvalidStateTransition where the state lets nobody write or delete items."""
+    if container.state not in CHANGEABLE:
+        raise _not_in_this_state(container, "written or deleted", CHANGEABLE)
+
+
+def _not_in_this_state(
+    container: Container, done: str, allowed: Sequence[ConnectionState]
+) -> InvalidStateTransition:
+    word = ConnectionState.word_of(container.state)
+    states = "', '".join(each.word for each in allowed)
+    hint = " Register a schema first." if container.state == ConnectionState.DRAFT else ""
+    return InvalidStateTransition(
+        f"Connection '{container.graph_id}' is in state '{word}'. Its items can be {done} in state "
+        f"'{states}'.{hint}",
+        target="state",
+        state=word,
+    )
+
+
+def shape_of(container: Container) -> Shape:
+    """What the schema in force says of the properties. Raises InvalidStateTransition where there is
+    none."""
+    if container.schema_key is None:
+        raise InvalidStateTransition(
+            f"Connection '{container.graph_id}' has no schema in force. Register one before its "
+            "items are written.",
+            target="state",
+            state=ConnectionState.word_of(container.state),
+        )
+    return _shape(container.schema_key, container.schema_since)
+
+
+@lru_cache(maxsize=256)
+def _shape(schema_key: int, since: Any) -> Shape:
+    """``since`` tells apart what has come in the place of a schema that is gone."""
+    return Shape.of(Schema.objects.get(pk=schema_key).document)
+
+
+# Items -------------------------------------------------------------------------------------------
+
+
+def require_item(container: Container, graph_id: str) -> None:
+    """Raise ItemNotFound unless there is an item with exactly this id."""
+    if not ExternalItem.objects.filter(connection=container.key, graph_id=graph_id).exists():
+        raise ItemNotFound("ExternalItem")
+
+
+def put(
+    container: Container,
+    graph_id: str,
+    values: dict[str, Any],
+    actor: Actor,
+    *,
+    only_if: Precondition = ALWAYS,
+) -> Written:
+    """Create an item, or replace the one with this id, all of it (graph-contract 3.5).
+
+    Raises ItemNotFound when the connection is gone, InvalidStateTransition when its state forbids
+    it, LimitExceeded when there is no room for another one, PreconditionFailed when the item is not
+    what ``only_if`` names.
+    """
+    require_changeable(container)
+    columns = _columns(graph_id, values, actor)
+    plenty = quota.Room.beside(container.items, container.items_in_all).items > quota.MARGIN
+    if container.state in CREATABLE and plenty and only_if is ALWAYS:
+        written = write(container.key, columns, CREATABLE)
+        if written:
+            return written
+    return _put_carefully(container, columns, actor, only_if)
+
+
+def create(container: Container, graph_id: str, values: dict[str, Any], actor: Actor) -> Written:
+    """Create an item. Raises NameAlreadyExists when there is one with this id, and what ``put``
+    raises."""
+    require_changeable(container)
+    columns = _columns(graph_id, values, actor)
+    return _put_carefully(container, columns, actor, ALWAYS, new=True)
+
+
+def update(
+    container: Container,
+    graph_id: str,
+    values: dict[str, Any],
+    actor: Actor,
+    *,
+    only_if: Precondition = ALWAYS,
+) -> ExternalItem:
+    """Replace the members given of an item and leave the others.
+
+    Raises ItemNotFound, InvalidStateTransition and PreconditionFailed as ``put`` does.
+    """
+    require_changeable(container)
+    with transaction.atomic():
+        _hold(container, shared=True)
+        item = _locked(container, graph_id)
+        only_if.check(item.etag)
+        whole = {"acl": item.acl, "properties": item.properties, "content": item.content}
+        whole |= {LABEL: item.label, **values}
+        written = write(container.key, _columns(graph_id, whole, actor), CHANGEABLE)
+        if written is None:
+            raise _not_in_this_state(Container.of(item.connection), "written", CHANGEABLE)
+        item.refresh_from_db()
+    return item
+
+
+def delete(
+    container: Container, graph_id: str, actor: Actor, *, only_if: Precondition = ALWAYS
+) -> None:
+    """Delete an item and the activities on it; a limit that held the connection may let it go.
+
+    Raises ItemNotFound, InvalidStateTransition and PreconditionFailed as ``put`` does.
+    """
+    require_changeable(container)
+    with transaction.atomic():
+        _hold(container, shared=not container.limited_by)
+        item = _locked(container, graph_id)
+        only_if.check(item.etag)
+        remove_rows(container.key, [item.pk])
+        if container.limited_by:
+            found = ExternalConnection.objects.get(pk=container.key)
+            quota.settle(found, actor, quota.room(container.key))
+
+
+def remove_rows(connection_key: int, keys: Sequence[int]) -> None:
+    """Delete items of a connection with the activities on them, and count them. Call it in a
+    transaction that has locked them or their connection."""
+    ExternalActivity.objects.filter(item__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
+    gone = ExternalItem.objects.filter(pk__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
+    ItemTally.objects.add(connection_key, deleted=gone)
+
+
+def _columns(graph_id: str, values: dict[str, Any], actor: Actor) -> dict[str, Any]:
+    """All columns of an item with these members; those that are not given have no value."""
+    now = timezone.now()
+    columns = {"graph_id": graph_id, "created_at": now, "changed_at": now}
+    columns |= columns_of({"content": None, LABEL: None, **values}) | written_by(actor)
+    columns["size"] = size_of(columns)
+    return columns
+
+
+def _put_carefully(
+    container: Container,
+    columns: dict[str, Any],
+    actor: Actor,
+    only_if: Precondition,
+    *,
+    new: bool = False,
+) -> Written:
+    """One at a time: with a look at what is there, and at the room that there is."""
+    refusal = written = None
+    with transaction.atomic():
+        current = _alone(container)
+        there = ExternalItem.objects.filter(connection=current, graph_id=columns["graph_id"])
+        item = there.only("id", "version").first()
+        if new and item:
+            raise NameAlreadyExists(
+                f"Connection '{container.graph_id}' has an item with the id "
+                f"'{columns['graph_id']}' already.",
+                target="id",
+            )
+        only_if.check(item.etag if item else "")
+        left = None if item else quota.room_alone(container.key)
+        if left:
+            quota.settle(current, actor, left)
+        if left and current.state not in CREATABLE:
+            refusal = _no_room(current)  # its state stays as it is now
+        else:
+            written = write(container.key, columns, CHANGEABLE)
+            if left:
+                quota.settle(current, actor, left._replace(items=left.items - 1))
+    if refusal:
+        raise refusal
+    assert written is not None, "the connection was locked in a state that allows it"
+    return written
+
+
+def _alone(container: Container) -> ExternalConnection:
+    """The connection, locked, in a state in which items may be changed."""
+    found = ExternalConnection.objects.alive().select_for_update(no_key=True)
+    current = found.filter(pk=container.key).first()
+    if current is None:
+        raise ItemNotFound("Connection")
+    require_changeable(container._replace(state=current.state))
+    return current
+
+
+def _no_room(found: ExternalConnection) -> LimitExceeded:
+    why = f"The limit of {Limit(found.limited_by).label} is reached. " if found.limited_by else ""
+    return LimitExceeded(
+        f"Connection '{found.graph_id}' is in state 'limitExceeded'. {why}No item can be created; "
+        "those that are there can be replaced and deleted.",
+        target="state",
+        state="limitExceeded",
+    )
+
+
+def _hold(container: Container, *, shared: bool) -> None:
+    """Lock the connection. Raises ItemNotFound when it is being deleted."""
+    if not ExternalConnection.objects.hold(container.key, shared=shared):
+        raise ItemNotFound("Connection")
+
+
+def _locked(container: Container, graph_id: str) -> ExternalItem:
+    found = ExternalItem.objects.filter(connection=container.key, graph_id=graph_id)
+    item = found.select_for_update(no_key=True).first()
+    if item is None:
+        raise ItemNotFound("ExternalItem")
+    return item
+
+
+# Activities --------------------------------------------------------------------------------------
+
+
+def add_activities(
+    container: Container, graph_id: str, activities: Sequence[dict[str, Any]]
+) -> ExternalItem:
+    """Keep what people did with an item. Raises ItemNotFound and InvalidStateTransition."""
+    require_changeable(container)
+    with transaction.atomic():
+        _hold(container, shared=True)
+        item = _locked(container, graph_id)
+        ExternalActivity.objects.bulk_create(
+            ExternalActivity(item=item, **values) for values in activities
+        )
+    return item
