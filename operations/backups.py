@@ -31,7 +31,7 @@ from django.db.utils import ConnectionHandler
 from django.utils import timezone
 
 from operations.health_checks import unknown_migrations
-from operations.models import Change, ConnectionOperation, ExternalConnection
+from operations.models import Change, ConnectionOperation, ExternalConnection, ExternalItem
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -44,6 +44,7 @@ JUST_MADE = 60  # seconds
 COUNTED = {
     "connections": ExternalConnection,
     "operations": ConnectionOperation,
+    "items": ExternalItem,
     "changes": Change,
 }
 
@@ -139,7 +140,10 @@ def _manifest(copy: Path, files: dict[str, Path]) -> dict[str, Any]:
         check(database)
         applied = sorted(MigrationRecorder(database).applied_migrations())
         counts = {}
+        tables = {name for [name] in rows(database, "SELECT name FROM sqlite_master")}
         for name, model in COUNTED.items():
+            if model._meta.db_table not in tables:  # of an earlier version
+                continue
             query = f"SELECT count(*) FROM {model._meta.db_table}"  # nosec B608 - our own name
             [[counts[name]]] = rows(database, query)
     return {

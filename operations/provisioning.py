@@ -8,6 +8,7 @@ in the worker. No transaction waits or works inside.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +31,12 @@ from operations.models import (
     ConnectionOperation,
     ConnectionState,
     ExternalConnection,
+    ItemTally,
     Kind,
     OperationStatus,
     Schema,
 )
+from operations.models.contents import delete_counts, delete_some, rows_below
 from operations.models.operation_queryset import expectation
 from operations.models.pace import usual_seconds
 from operations.models.races import once_more
@@ -47,8 +50,6 @@ log = logging.getLogger(__name__)
 
 #: States in which a schema may be registered or updated (graph-contract 2.3).
 REGISTRABLE = (ConnectionState.DRAFT, ConnectionState.READY)
-#: Rows that one statement or one short transaction handles at the most.
-BATCH = 500
 
 
 # Asking for work ---------------------------------------------------------------------------------
@@ -226,12 +227,13 @@ def request_deletion(
         if current is None:
             raise ItemNotFound("Connection")
         only_if.check(current.etag)
-        alive.update(deleting_since=Now())
+        items = ItemTally.objects.items(connection.pk)
+        alive.update(deleting_since=Now(), deleting_items=items)
         Change.record(
             actor,
             Action.CONNECTION_DELETION_REQUESTED,
             connection=connection,
-            before=connection.snapshot(),
+            before={**connection.snapshot(), "items": items},
         )
     try:
         _purge_what_is_small(connection, actor, wait=marks_at_once)
@@ -253,13 +255,14 @@ def _purge_what_is_small(connection: ExternalConnection, actor: Actor, *, wait: 
         locked = deleting.select_for_update() if wait else lock(deleting)
         if locked.first() is None:  # or a worker has purged it already
             return
-        rows = connection.operations.all()[: settings.PURGE_IN_REQUEST + 1].count()
-        if rows <= settings.PURGE_IN_REQUEST:
+        most = settings.PURGE_IN_REQUEST
+        if rows_below(connection, most + 1) <= most:
+            delete_some(connection.pk, until=math.inf)
             _purge(connection, actor)
 
 
 def purge_step(worker: str, key: int) -> bool:
-    """Delete one batch of a connection that is being deleted. False when it is another worker's.
+    """Delete some of a connection that is being deleted. False when it is another worker's.
 
     The row lock is the lease: it ends with the worker, and the next one goes on where it stopped.
     """
@@ -267,14 +270,13 @@ def purge_step(worker: str, key: int) -> bool:
         connection = lock(ExternalConnection.objects.deleting().filter(pk=key)).first()
         if connection is None:
             return False
-        batch = list(connection.operations.values_list("pk", flat=True)[:BATCH])
-        if batch:
-            ConnectionOperation.objects.filter(pk__in=batch).delete()
-        else:
+        if not delete_some(key):
             _purge(connection, Actor.worker(worker))
         return True
 
 
 def _purge(connection: ExternalConnection, actor: Actor) -> None:
+    """What is left when nothing large is below it any more."""
     Change.record(actor, Action.CONNECTION_PURGED, connection=connection)
+    delete_counts(connection.pk)
     ExternalConnection.objects.filter(pk=connection.pk).delete()

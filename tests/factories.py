@@ -10,17 +10,23 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission
 from django.utils import timezone
 
-from operations import provisioning, registering
+from operations import groups, ingestion, provisioning, registering
 from operations.models import (
+    ActivityType,
     Actor,
     Application,
     ConnectionOperation,
     ConnectionState,
+    ExternalActivity,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    IdentityType,
     OperationStatus,
     OutcomeRule,
 )
 from operations.models.claim import Claim
+from operations.models.container import Container
 from operations.models.pace import overdue_at
 from operations.roles import Role
 
@@ -147,3 +153,46 @@ def make_application(*roles: str, name: str | None = None) -> Application:
     )
     application.secret_text = secret
     return application
+
+
+def an_item(**values) -> dict:
+    """An item as a client sends it, for the schema that ``a_schema`` gives."""
+    return {
+        "acl": [{"accessType": "grant", "type": "everyone", "value": "everyone"}],
+        "properties": {"title": "Handbook"},
+        "content": {"type": "text", "value": "All about it."},
+        **values,
+    }
+
+
+def make_item(connection, graph_id: str | None = None, actor=COMMAND, **values) -> ExternalItem:
+    """An item of a connection whose schema is in force; ``values`` are Graph's members."""
+    graph_id = graph_id or f"item{next(_numbers)}"
+    written = ingestion.put(Container.of(connection), graph_id, an_item(**values), actor)
+    return ExternalItem.objects.get(pk=written.key)
+
+
+def make_activity(item, **values) -> ExternalActivity:
+    """Somebody has looked at an item."""
+    return ExternalActivity.objects.create(
+        **{
+            "item": item,
+            "kind": ActivityType.VIEWED,
+            "started_at": timezone.now(),
+            "performed_by": "alex",
+            "performed_by_kind": IdentityType.USER,
+            **values,
+        }
+    )
+
+
+def make_group(
+    connection, graph_id: str | None = None, members=(), actor=COMMAND, **values
+) -> ExternalGroup:
+    """A group; ``members`` are ids of users, or pairs of an id and an IdentityType."""
+    graph_id = graph_id or f"group{next(_numbers)}"
+    group = groups.create(connection.pk, actor, graph_id=graph_id, **values)
+    for member in members:
+        name, kind = (member, IdentityType.USER) if isinstance(member, str) else member
+        groups.add_member(group, actor, graph_id=name, kind=kind)
+    return group

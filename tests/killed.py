@@ -136,6 +136,10 @@ def deletion(number: int) -> None:
     connection = factories.make_connection(f"doomed{number}")
     failed(connection)
     factories.report(connection)
+    factories.register_schema(connection)
+    item = factories.make_item(connection)
+    factories.make_activity(item)
+    factories.make_group(connection, members=("a", "b"))
     provisioning.request_deletion(connection, factories.COMMAND)
 
 

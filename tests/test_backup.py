@@ -110,7 +110,12 @@ def test_a_backup_is_one_private_file_that_names_and_proves_what_is_in_it(source
     assert list(content)[0] == "manifest.json"
     assert set(content) == {"manifest.json", DATABASE, "secret_key", "tls/ca.pem", "causes.toml"}
     manifest = json.loads(content.pop("manifest.json"))
-    assert manifest["counts"] == {"connections": 2, "operations": 0, "changes": 2}
+    assert manifest["counts"] == {
+        "connections": 2,
+        "operations": 0,
+        "items": 0,
+        "changes": 2,
+    }
     assert ["operations", "0001_connections_and_operations"] in manifest["migrations"]
     for name, body in content.items():
         facts = manifest["files"][name]

@@ -29,6 +29,7 @@ from operations.models import (
     OutcomeRule,
     Schema,
     Triage,
+    contents,
 )
 from tests.factories import (
     COMMAND,
@@ -500,7 +501,8 @@ def test_a_small_connection_is_gone_at_once():
 
 def test_a_large_connection_is_deleted_in_steps(settings, monkeypatch):
     settings.PURGE_IN_REQUEST = 3
-    monkeypatch.setattr(provisioning, "BATCH", 2)
+    monkeypatch.setattr(contents, "ROWS", 2)
+    monkeypatch.setattr(contents, "TIME", 0)
     connection, other = make_connection(), make_connection()
     for _ in range(5):
         report(connection)

@@ -21,13 +21,14 @@ from django.db import Error, close_old_connections, connection
 
 from connectors_admin.embedded import InUse, use
 from connectors_admin.processes import PIPE_VARIABLE, STOP_TIMEOUT, end_with_parent, tell_ready
-from operations import logs, metrics, provisioning, registering, retention, runs, tokens
+from operations import logs, metrics, provisioning, quota, registering, retention, runs, tokens
 from operations.checks import AT_START
 from operations.health_checks import newer_than_this, not_migrated
 from operations.models import (
     Actor,
     ExternalConnection,
     FailedSignIn,
+    ItemTally,
     Refusal,
     Replay,
     RequestCount,
@@ -58,6 +59,9 @@ GRACE = STOP_TIMEOUT - 2
 #: of an embedded database get their turn.
 RETENTION_LOOK = 60
 RETENTION_PAUSE = 0.05
+#: And between two steps of a deletion; seconds between two looks at limits.
+PURGE_PAUSE = 0.02
+SETTLE_EVERY = 5
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -109,6 +113,7 @@ class Worker:
         self.beat_at = 0.0
         self.rotate_at = 0.0
         self.retain_at = 0.0
+        self.settle_at = 0.0
         self.last_deletion = 0  # key of the connection that was worked on last
         self.last_run = 0  # key of the run that was worked on last
         self.rests = Rests()
@@ -140,7 +145,7 @@ class Worker:
         self._try(self._renew)
         busy = self._finish_due()
         busy = self._try(self._claim) or busy
-        steps = (self._rotate_key, self._tidy, self._purge, self._act, self._retain)
+        steps = (self._rotate_key, self._tidy, self._settle, self._purge, self._act, self._retain)
         return any(self._try(step) for step in steps) or busy
 
     def _try(
@@ -328,6 +333,7 @@ class Worker:
                 Replay.objects,
                 Refusal.objects,
                 RequestCount.objects,
+                ItemTally.objects,
                 FailedSignIn.objects,
                 SigningKey.objects,
             )
@@ -358,7 +364,17 @@ class Worker:
         def purge() -> bool:
             return provisioning.purge_step(self.name, key)
 
-        return self._try(purge, ("deletion", key), WORK_RESTS)
+        done = self._try(purge, ("deletion", key), WORK_RESTS)
+        if done:
+            self.stopping.wait(PURGE_PAUSE)
+        return done
+
+    def _settle(self) -> bool:
+        """Let connections go that a limit of items holds no more."""
+        if time.monotonic() < self.settle_at:
+            return False
+        self.settle_at = time.monotonic() + SETTLE_EVERY  # also if it breaks
+        return quota.settle_limited(Actor.worker(self.name))
 
     def _act(self) -> bool:
         """A step of an action on many operations. Runs take turns; one that broke rests."""
