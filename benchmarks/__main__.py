@@ -11,13 +11,14 @@ import django
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "connectors_admin.settings")
 django.setup()
 
-from benchmarks import flat, hot, resources, sizes, worker, writes  # noqa: E402
+from benchmarks import flat, hot, items, resources, sizes, worker, writes  # noqa: E402
 
 ALL: dict[str, Callable[[], str | Iterable[str]]] = {
     "hot": hot.run,
     "writes": writes.run,
     "worker": worker.run,
     "flat": flat.run,
+    "items": items.run,
     "resources": resources.run,
     "sizes": sizes.run,
 }

@@ -26,7 +26,9 @@ class Target:
     script: str = ""  # Lua, for what is not the same GET again and again
 
 
-def requests_per_second(target: Target, seconds: float = SECONDS) -> float:
+def requests_per_second(
+    target: Target, seconds: float = SECONDS, connections: int = CONNECTIONS
+) -> float:
     """As wrk counts them; fails when anything but the expected was answered."""
     wrk = shutil.which("wrk")
     assert wrk, "wrk is missing. On Debian and Ubuntu: apt install wrk"
@@ -35,7 +37,7 @@ def requests_per_second(target: Target, seconds: float = SECONDS) -> float:
         script.write(target.script)
         script.flush()
         done = subprocess.run(
-            [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "-s", script.name]
+            [wrk, "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script.name]
             + [*headers, target.url],
             capture_output=True,
             text=True,

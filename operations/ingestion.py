@@ -33,7 +33,8 @@ from operations.models import (
     Schema,
 )
 from operations.models.container import Container
-from operations.models.item import LABEL, columns_of, size_of, written_by
+from operations.models.item import columns_of, size_of, written_by
+from operations.models.item_row import LABEL
 from operations.models.item_writing import Written, write
 from operations.preconditions import ALWAYS, Precondition
 

@@ -24,11 +24,20 @@ def read_object(request: HttpRequest, limit: int) -> dict[str, Any]:
     member that stands twice, for numbers that JSON does not have, for text that a database cannot
     hold (NUL, half a surrogate pair) and for nesting deeper than MAX_BODY_DEPTH.
     """
-    document = _read_json(_read_bytes(request, limit))
+    data = _read_bytes(request, limit)
+    document = _read_json(data)
     if not isinstance(document, dict):
         raise UnreadableBody("The body must be a JSON object.")
-    _check_values(document)
+    if not _is_plain(data):
+        _check_values(document)
     return document
+
+
+def _is_plain(data: bytes) -> bool:
+    """Whether what ``_check_values`` looks for cannot be in it: without an escape no character that
+    UTF-8 does not have, and with so few brackets no depth. No number is too large, for they were
+    looked at as they were read."""
+    return b"\\u" not in data and data.count(b"{") + data.count(b"[") <= settings.MAX_BODY_DEPTH
 
 
 def _read_json(data: bytes) -> Any:
@@ -38,6 +47,7 @@ def _read_json(data: bytes) -> Any:
         return json.loads(
             data.decode("utf-8-sig"),
             parse_constant=_refuse_constant,
+            parse_float=_finite,
             object_pairs_hook=_members_once,
         )
     except UnicodeDecodeError:
@@ -74,6 +84,13 @@ def _refuse_constant(name: str) -> NoReturn:
     raise UnreadableBody(f"The body is not valid JSON: {name} is no number of JSON.")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise UnreadableBody(OUT_OF_RANGE)
+    return number
+
+
 def _too_deep() -> UnreadableBody:
     return UnreadableBody(f"The body is nested deeper than {settings.MAX_BODY_DEPTH} levels.")
 
@@ -100,13 +117,10 @@ def _check_values(document: Any) -> None:
                 pending += [(key, depth) for key in value]
             members = value.values() if isinstance(value, dict) else value
             pending += [(member, depth + 1) for member in members]
-        elif isinstance(value, str):
-            if not _can_be_stored(value):
-                raise UnreadableBody(
-                    "The body has a text with a NUL character or half a surrogate pair."
-                )
-        elif isinstance(value, float) and not math.isfinite(value):
-            raise UnreadableBody(OUT_OF_RANGE)
+        elif isinstance(value, str) and not _can_be_stored(value):
+            raise UnreadableBody(
+                "The body has a text with a NUL character or half a surrogate pair."
+            )
 
 
 def _can_be_stored(text: str) -> bool:

@@ -19,12 +19,22 @@ from operations.errors import InvalidRequest, ItemNotFound
 from operations.item_rules import item_id_fault, read_item
 from operations.models import ExternalItem, ItemTally
 from operations.models.container import Container
-from operations.models.item_writing import Written
+from operations.models.item_row import COLUMNS, ItemMembers, ItemRow
+from operations.models.prepared import Prepared, parameter
 from operations.odata.options import QueryOptions
 
 NAVIGATION = "items"
 #: Bytes of items in one page of a list, but for its first one: a page is kept in memory.
 MOST_BYTES = 4_000_000
+
+
+def _one() -> Any:
+    of = {name: parameter(ExternalItem, name) for name in ("connection", "graph_id")}
+    return ExternalItem.objects.filter(**of).order_by().values_list(*COLUMNS)
+
+
+#: The item with an id, as it is shown.
+ONE = Prepared[Any](_one)
 
 
 class ItemViewSet(GraphViewSet):
@@ -60,9 +70,9 @@ class ItemViewSet(GraphViewSet):
         values = self._read(found, None)
         graph_id = values.pop("id")
 
-        def make() -> tuple[HttpResponse, ExternalItem]:
+        def make() -> tuple[HttpResponse, ItemRow]:
             written = ingestion.create(found, graph_id, values, self.actor)
-            item = _as_written(graph_id, values, written)
+            item = ItemRow.written(written.key, written.version, graph_id, values)
             address = self.root.item_url(found.graph_id, graph_id)
             return self._written(found, item, status=201, headers={"Location": address}), item
 
@@ -72,9 +82,10 @@ class ItemViewSet(GraphViewSet):
         found = self.container(connection_id)
         ingestion.require_readable(found)
         options = self.query_options(ENTITY_OPTIONS)
-        item = ExternalItem.objects.filter(connection=found.key, graph_id=item_id).first()
-        if item is None:
+        rows = ONE.tuples(connection=found.key, graph_id=item_id)
+        if not rows:
             raise ItemNotFound("ExternalItem")
+        item = ItemRow._make(rows[0])
         headers = {"ETag": item.etag}
         return self.not_modified(item.etag, headers) or self.entity(
             self.render.item(item, connection_id=found.graph_id),
@@ -93,7 +104,8 @@ class ItemViewSet(GraphViewSet):
         values = self._read(found, item_id)
         written = ingestion.put(found, item_id, values, self.actor, only_if=self.only_if)
         logs.note(connection=found.graph_id)
-        return self._written(found, _as_written(item_id, values, written), status=200)
+        item = ItemRow.written(written.key, written.version, item_id, values)
+        return self._written(found, item, status=200)
 
     def partial_update(self, request: Request, connection_id: str, item_id: str) -> HttpResponse:
         found = self.container(connection_id)
@@ -125,7 +137,7 @@ class ItemViewSet(GraphViewSet):
     def _written(
         self,
         found: Container,
-        item: ExternalItem,
+        item: ItemMembers,
         *,
         status: int,
         headers: dict[str, str] | None = None,
@@ -160,12 +172,3 @@ def item_rows(connection_key: int) -> Rows:
         return ItemTally.objects.items(connection_key) if options.filter is None else None
 
     return Rows(sizes, fits=fits, whole=whole, counted=counted)
-
-
-def _as_written(graph_id: str, values: dict[str, Any], written: Written) -> ExternalItem:
-    """The item as it was written, without reading it again."""
-    item = ExternalItem(pk=written.key, graph_id=graph_id, version=written.version)
-    item.acl, item.properties = values["acl"], values["properties"]
-    item.content = values.get("content")
-    item.label = values.get("informationProtectionLabel")
-    return item

@@ -34,9 +34,9 @@ from operations.models import (
     ConnectionOperation,
     ExternalConnection,
     ExternalGroup,
-    ExternalItem,
     GroupMember,
 )
+from operations.models.item_row import ItemMembers
 from operations.models.operation_row import OperationMembers
 from operations.provisioning import ReadableSchema
 
@@ -82,7 +82,7 @@ class Rendering:
             **self._members(members, edm.SCHEMA),
         }
 
-    def item(self, item: ExternalItem, *, connection_id: str) -> Json:
+    def item(self, item: ItemMembers, *, connection_id: str) -> Json:
         path = f"{self._below(connection_id)}/items({key(item.graph_id)})"
         members = item_json(item, beta=self.root.beta)
         return {

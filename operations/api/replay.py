@@ -21,6 +21,7 @@ from operations.models import (
     Replay,
 )
 from operations.models.inserting import insert_values
+from operations.models.item_row import ItemRow
 from operations.models.replay import RequestKey
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,9 @@ KEPT_HEADERS = (
 )
 
 
-Made = ExternalConnection | ConnectionOperation | ExternalItem | ExternalGroup | GroupMember
+Made = (
+    ExternalConnection | ConnectionOperation | ExternalItem | ItemRow | ExternalGroup | GroupMember
+)
 
 
 def once(

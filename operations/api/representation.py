@@ -13,9 +13,9 @@ from operations.models import (
     ConnectionState,
     ContentCategory,
     ExternalConnection,
-    ExternalItem,
     ItemTally,
 )
+from operations.models.item_row import ItemMembers
 from operations.models.operation_row import OperationMembers
 from operations.schema_rules import (
     BETA_MEMBERS,
@@ -111,7 +111,7 @@ def operation_json(operation: OperationMembers) -> Json:
     return operation.graph()
 
 
-def item_json(item: ExternalItem, *, beta: bool) -> Json:
+def item_json(item: ItemMembers, *, beta: bool) -> Json:
     """``microsoft.graph.externalConnectors.externalItem``; v1.0 does not show where an identity is
     known."""
     document = item.graph()

@@ -11,10 +11,9 @@ from operations.item_rules import CONTENT_TYPES, MAX_ITEM_ID
 from operations.models.change import Actor
 from operations.models.connection import ExternalConnection
 from operations.models.enums import GraphEnum
+from operations.models.item_row import LABEL, ItemMembers
 from operations.models.json_text import JSONTextField, as_text
 from operations.models.texts import CodePointField
-
-LABEL = "informationProtectionLabel"
 
 
 class ContentType(GraphEnum):
@@ -24,12 +23,7 @@ class ContentType(GraphEnum):
     HTML = CONTENT_TYPES["html"], "html"
 
 
-def item_tag(key: int, version: int) -> str:
-    """The weak tag of an item: which one, and the how manieth time it was written."""
-    return f'W/"{key:x}-i{version:x}"'
-
-
-class ExternalItem(models.Model):
+class ExternalItem(ItemMembers, models.Model):
     """``microsoft.graph.externalConnectors.externalItem``.
 
     Members are kept as the JSON that was sent, so that they come back without loss. Items are
@@ -82,33 +76,6 @@ class ExternalItem(models.Model):
 
     def __str__(self) -> str:
         return self.graph_id
-
-    @property
-    def etag(self) -> str:
-        """The weak tag of the item as it is now."""
-        return item_tag(self.pk, self.version)
-
-    @property
-    def content(self) -> dict[str, Any] | None:
-        """Graph's ``content``, None where the item has none."""
-        if self.content_type is None:
-            return None
-        return {"type": ContentType.word_of(self.content_type), "value": self.content_value}
-
-    @content.setter
-    def content(self, content: dict[str, Any] | None) -> None:
-        self.content_type = CONTENT_TYPES[content["type"]] if content else None
-        self.content_value = content["value"] if content else None
-
-    def graph(self) -> dict[str, Any]:
-        """The item as Graph shows it. The label is there only if it was given."""
-        members: dict[str, Any] = {
-            "id": self.graph_id,
-            "acl": self.acl,
-            "properties": self.properties,
-            "content": self.content,
-        }
-        return members if self.label is None else {**members, LABEL: self.label}
 
 
 def columns_of(values: dict[str, Any]) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
+
+from operations.models.prepared import ask
 
 #: So many writers count beside each other. SQLite's take turns anyway, and share one slot.
 SLOTS = 16
@@ -35,6 +37,7 @@ ADD = """
         deleted = stored.deleted + excluded.deleted
 """
 _ROW = "(%s, %s, %s, %s, %s, %s)"
+_ADD = ADD.format(f"VALUES {_ROW}, {_ROW}, {_ROW}")
 _next_slot = itertools.count()
 
 
@@ -81,8 +84,8 @@ class ItemTallyQuerySet(models.QuerySet["ItemTally"]):
             for key, bucket in rows
             for value in (key, bucket, mine, created, replaced, deleted)
         ]
-        with database.cursor() as cursor:
-            cursor.execute(ADD.format("VALUES " + ", ".join([_ROW] * len(rows))), values)
+        with transaction.mark_for_rollback_on_error(self.db):
+            ask(database, _ADD, values)
 
     def items(self, connection_key: int = EVERYTHING) -> int:
         """How many items there are in a connection, or in all."""

@@ -16,9 +16,9 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from operations.models.connection import ExternalConnection
 from operations.models.enums import ConnectionState
-from operations.models.item import ExternalItem, item_tag
+from operations.models.item import ExternalItem
 from operations.models.item_tally import ADD, ItemTally, rows_of, slot
-from operations.models.prepared import ask
+from operations.models.prepared import Prepared, ask, parameter
 
 #: What a replaced item keeps.
 _KEPT = ("connection", "graph_id", "created_at")
@@ -39,10 +39,6 @@ class Written(NamedTuple):
     def created(self) -> bool:
         return self.version == 1
 
-    @property
-    def etag(self) -> str:
-        return item_tag(self.key, self.version)
-
 
 def write(
     connection_key: int, columns: dict[str, Any], states: Collection[ConnectionState]
@@ -60,8 +56,8 @@ def write(
             found = ask(database, _at_once(), given).fetchall()
         return Written(*found[0]) if found else None
     with transaction.atomic():
-        parent = ExternalConnection.objects.alive().filter(pk=connection_key)
-        if parent.values_list("state", flat=True).first() not in states:
+        parent = _STATE.tuples(key=connection_key)
+        if not parent or parent[0][0] not in states:
             return None
         [row] = ask(database, _upsert(), [connection_key, *values]).fetchall()
         written = Written(*row)
@@ -69,6 +65,16 @@ def write(
             connection_key, created=int(written.created), replaced=int(not written.created)
         )
     return written
+
+
+_STATE = Prepared[ExternalConnection](
+    lambda: (
+        ExternalConnection.objects.alive()
+        .filter(pk=parameter(ExternalConnection, "key=id"))
+        .order_by()
+        .values_list("state")
+    )
+)
 
 
 def _adapted(value: Any, database: Any) -> Any:

@@ -20,6 +20,7 @@ from operations.models.connection import ExternalConnection
 from operations.models.enums import OperationStatus
 from operations.models.group import ExternalGroup, GroupMember
 from operations.models.item import ExternalItem
+from operations.models.item_row import ItemRow
 from operations.models.operation import ConnectionOperation
 from operations.models.prepared import ask
 from operations.models.throttle import RequestCount
@@ -128,8 +129,10 @@ class Replay(models.Model):
         return f"{self.status} for {self.app_id} {self.client_request_id}".strip()
 
     @staticmethod
-    def about(made: models.Model) -> dict[str, Any]:
+    def about(made: models.Model | ItemRow) -> dict[str, Any]:
         """The columns that refer to what was made."""
+        if isinstance(made, ItemRow):
+            return {"content_kind": "item", "content_key": made.pk}
         for name, model in CONTENT.items():
             if isinstance(made, model):
                 return {"content_kind": name, "content_key": made.pk}
