@@ -116,7 +116,9 @@ while True:
         break
 print(json.dumps([max(seconds), sum(seconds), len(seconds)]))
 """
-OURS, BARE = "connectors-admin", "bare SQL upsert"
+OURS = "connectors-admin"
+#: The same statement in a plain Django view, and without any framework.
+BARE, BAREST = "bare SQL upsert in Django", "bare SQL upsert in WSGI"
 
 
 def run(seconds: float = SECONDS) -> Iterator[str]:
@@ -172,13 +174,17 @@ class Installation:
         return requests_per_second(Target(url, self.headers, script=script), seconds)
 
     def against_the_bare_upsert(self, seconds: float) -> Iterator[str]:
-        with wsgi(self.environment, "upsert") as plain:
+        with (
+            wsgi(self.environment, "upserting") as plain,
+            wsgi(self.environment, "upsert") as barest,
+        ):
             for clients in CLIENTS:
                 measured: dict[str, Callable[[], float]] = {
                     OURS: partial(
                         self.put, f"{self.root}/measured/items", seconds, clients, self.headers
                     ),
                     BARE: partial(self.put, f"{plain}/items", seconds, clients, {}),
+                    BAREST: partial(self.put, f"{barest}/items", seconds, clients, {}),
                 }
                 title = f"PUT new items, {clients} client{'s' if clients > 1 else ''}"
                 yield judged(title, "items/s", in_turns(measured), BARE, LEAST)

@@ -11,7 +11,7 @@ import threading
 from typing import Any
 
 CREATE = "CREATE TABLE bare_item (id varchar(200) PRIMARY KEY, body text NOT NULL)"
-_UPSERT = (
+UPSERT = (
     "INSERT INTO bare_item (id, body) VALUES ({0}, {0}) "
     "ON CONFLICT (id) DO UPDATE SET body = excluded.body"
 )
@@ -24,9 +24,9 @@ def _put(graph_id: str, body: str) -> None:
     if database is None:
         database = _mine.database = _connect()
     if isinstance(database, sqlite3.Connection):
-        database.execute(_UPSERT.format("?"), (graph_id, body))
+        database.execute(UPSERT.format("?"), (graph_id, body))
     else:
-        database.execute(_UPSERT.format("%s"), (graph_id, body), prepare=True)
+        database.execute(UPSERT.format("%s"), (graph_id, body), prepare=True)
 
 
 def _connect() -> Any:
