@@ -114,8 +114,8 @@ def _add_type(
     for prop in kind.seen(beta=beta):
         if prop.name not in inherited:
             _add_property(element, prop)
-    own = kind.leads(beta=beta) if isinstance(kind, edm.EntityType) else ()
-    for navigation in own:
+    own = kind.own_navigation if isinstance(kind, edm.EntityType) else ()
+    for navigation in (each for each in own if beta or not each.beta):
         _add(
             element,
             "NavigationProperty",
