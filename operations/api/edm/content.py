@@ -9,6 +9,7 @@ from __future__ import annotations
 from operations.api.edm.complex import INT64, PUBLIC_ERROR, text
 from operations.api.edm.enums import numbered
 from operations.api.edm.kinds import (
+    Action,
     ComplexType,
     EntityType,
     EnumType,
@@ -276,6 +277,13 @@ EXTERNAL_ITEM = EntityType(
             description="What people did with it. Written with addActivities, never shown.",
         ),
     ),
+)
+ADD_ACTIVITIES = Action(
+    name="addActivities",
+    description="Tells what people did with an item; each activity has its own result.",
+    of=EXTERNAL_ITEM,
+    takes={"activities": EXTERNAL_ACTIVITY},
+    returns=EXTERNAL_ACTIVITY_RESULT,
 )
 CONNECTION_QUOTA = EntityType(
     name="connectionQuota",

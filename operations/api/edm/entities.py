@@ -215,6 +215,7 @@ MODEL = Model(
         CONNECTION,
         EXTERNAL,
     ),
+    actions=(content.ADD_ACTIVITIES,),
     container=Container(
         name="GraphService",
         description="What can be addressed from the version root.",

@@ -164,6 +164,19 @@ class EntityType(StructuredType):
         return [each for each in self.navigation if beta or not each.beta]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What can be done with an entity, besides reading and writing it: it is posted to. It takes
+    and returns collections."""
+
+    name: str
+    description: str
+    of: EntityType
+    takes: Mapping[str, EntityType]
+    returns: EntityType
+    namespace: str = CONNECTORS
+
+
 @dataclass(frozen=True)
 class Container:
     """What the service root holds."""
@@ -176,9 +189,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Model:
-    """All types, each declared before what uses it, and the container."""
+    """All types, each declared before what uses it, the actions on them, and the container."""
 
     types: tuple[EnumType | ComplexType | EntityType, ...]
+    actions: tuple[Action, ...]
     container: Container
 
     def seen(self, *, beta: bool) -> list[EnumType | ComplexType | EntityType]:
