@@ -7,6 +7,7 @@ itself by any number of steps: whoever walks through them remembers where he has
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -130,16 +131,16 @@ def remove_member(member: GroupMember, actor: Actor) -> None:
 def reached_from(connection_key: int, graph_ids: Iterable[str], most: int = 1000) -> set[str]:
     """The ids of the external groups that these are or lead to, however they are nested: so many
     at the most. Cycles end where they began."""
-    reached: set[str] = set()
-    waiting = set(graph_ids)
-    while waiting and len(reached) < most:
-        reached |= waiting
+    reached = waiting = set(islice(graph_ids, most))
+    while waiting:
         nested = GroupMember.objects.filter(
             group__connection=connection_key,
             group__graph_id__in=waiting,
             kind=IdentityType.EXTERNAL_GROUP,
         )
-        waiting = set(nested.values_list("graph_id", flat=True)[:most]) - reached
+        others = nested.exclude(graph_id__in=reached).order_by("graph_id").distinct()
+        waiting = set(others.values_list("graph_id", flat=True)[: most - len(reached)])
+        reached = reached | waiting
     return reached
 
 
