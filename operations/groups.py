@@ -13,6 +13,7 @@ from typing import Any
 from django.db import transaction
 
 from operations.errors import InvalidStateTransition, ItemNotFound, NameAlreadyExists
+from operations.item_rules import item_id_fault
 from operations.models import (
     Action,
     Actor,
@@ -29,7 +30,9 @@ from operations.preconditions import ALWAYS, Precondition
 
 def find(connection_key: int, graph_id: str) -> ExternalGroup:
     """The group with exactly this id. Raises ItemNotFound."""
-    group = ExternalGroup.objects.filter(connection=connection_key, graph_id=graph_id).first()
+    group = None
+    if not item_id_fault(graph_id):  # not every text of an address can be looked up
+        group = ExternalGroup.objects.filter(connection=connection_key, graph_id=graph_id).first()
     if group is None:
         raise ItemNotFound("ExternalGroup")
     return group
@@ -37,7 +40,7 @@ def find(connection_key: int, graph_id: str) -> ExternalGroup:
 
 def find_member(group: ExternalGroup, graph_id: str) -> GroupMember:
     """The member with exactly this id. Raises ItemNotFound."""
-    member = group.members.filter(graph_id=graph_id).first()
+    member = None if item_id_fault(graph_id) else group.members.filter(graph_id=graph_id).first()
     if member is None:
         raise ItemNotFound("Identity")
     return member

@@ -295,6 +295,29 @@ def test_a_group_that_is_not_there(graph):
         assert_refused(graph.get(at("lost", f"/members{path}")), 404, "ItemNotFound")
 
 
+@pytest.mark.parametrize("lost", ["%00", "a%00b", "%ED%A0%80", "x" * 129, "x" * 2000, "%2E%2E"])
+def test_an_id_that_no_group_and_no_member_can_have(graph, connection, lost):
+    make_group(connection)
+    for method in ("GET", "PATCH", "DELETE"):
+        assert graph.request(method, f"{HERE}/{lost}", {}).status_code == 404
+    assert_refused(graph.get(f"{HERE}/{lost}/members"), 404, "ItemNotFound")
+    for method in ("GET", "DELETE"):
+        refused = graph.request(method, f"{HERE}/g/members/{lost}")
+        error = assert_refused(refused, 404, "ItemNotFound")
+        assert error["innerError"]["source"] == "Identity"
+
+
+@pytest.mark.parametrize("text", ["%ED%A0%80", "x" * 200, ".."])
+@pytest.mark.parametrize("path", ["", "/$count", "/g/members", "/g/members/$count"])
+def test_a_text_that_no_id_can_have_is_found_nowhere(graph, connection, path, text):
+    make_group(connection)
+    response = graph.get(f"{HERE}{path}?$filter=id%20eq%20'{text}'")
+    assert response.status_code == 200, response.content
+    assert response.content == b"0" or response.json()["value"] == []
+    refused = graph.get(f"{HERE}{path}?$filter=id%20eq%20'a%00b'")
+    assert_refused(refused, 400, "BadRequest", target="$filter", says="that no text can have")
+
+
 def test_a_connection_that_is_not_there_or_not_for_the_caller(graph):
     stranger = GraphClient(make_application(ITEMS_OWNED))
     answers = [graph.get("/v1.0/connections/lost/groups"), stranger.get(HERE)]

@@ -83,6 +83,10 @@ def routes(patterns: list, prefix: str = ""):
 
 def test_it_has_every_path_and_method_of_the_url_table_and_no_other():
     table = dict(routes(urls.urlpatterns))
+    told_of_beta = [path for path in table if path.startswith("/v1.0") and path.endswith("/quota")]
+    assert len(told_of_beta) == 2
+    for path in told_of_beta:  # where it is: no call of this version
+        del table[path]
     assert set(DOCUMENT["paths"]) == set(table)
     for path, view in table.items():
         described = {method for method in DOCUMENT["paths"][path] if method != "parameters"}

@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from operations import quota
 from operations.api.entity_types import QUOTA
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
+from operations.errors import OnlyOnBeta
 
 
 class QuotaViewSet(GraphViewSet):
@@ -15,6 +16,8 @@ class QuotaViewSet(GraphViewSet):
 
     def retrieve(self, request: Request, connection_id: str) -> HttpResponse:
         found = self.find_parent(connection_id)
+        if not self.root.beta:
+            raise OnlyOnBeta("quota")
         options = self.query_options(ENTITY_OPTIONS)
         return self.entity(
             {"itemsRemaining": quota.room(found.pk).items},

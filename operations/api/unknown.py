@@ -8,13 +8,11 @@ from rest_framework.request import Request
 
 from operations.api.paths import NAMES
 from operations.api.views import GraphViewSet
-from operations.errors import NotServedHere, OnlyOnBeta, UnknownSegment
+from operations.errors import NotServedHere, UnknownSegment
 
 SERVED = frozenset(NAMES.values())
 #: Graph has these, and we do not serve them yet.
 GRAPH_HAS = frozenset(("fullRefresh", "search"))
-#: A caller of v1.0 is told where they are.
-ONLY_ON_BETA = frozenset(("quota",))
 
 
 class UnknownPathViewSet(GraphViewSet):
@@ -31,8 +29,6 @@ class UnknownPathViewSet(GraphViewSet):
         for name in names:
             if name in GRAPH_HAS:
                 raise NotServedHere(name)
-            if name in ONLY_ON_BETA and not self.root.beta:
-                raise OnlyOnBeta(name)
             if name not in SERVED:
                 raise UnknownSegment(name)
         raise UnknownSegment(segments[-1])

@@ -100,8 +100,6 @@ graph = [  # what is asked most comes first
         "connections/<key:connection_id>/groups/<key:group_id>/members/<key:member_id>",
         members(get="retrieve", delete="destroy"),
     ),
-]
-beta_graph = [
     path("connections/<key:connection_id>/quota", QuotaViewSet.as_view({"get": "retrieve"})),
 ]
 batch = BatchViewSet.as_view({"post": "create"})
@@ -113,10 +111,9 @@ unknown = UnknownPathViewSet.as_view({**ANYTHING})
 
 def root(version: str) -> list[Any]:
     """Graph's two ways in, below one version."""
-    seen = [*graph, *beta_graph] if version == "beta" else graph
     both = [
-        path(f"{version}/external/", include(seen), {"version": version, "external": True}),
-        path(f"{version}/", include(seen), {"version": version, "external": False}),
+        path(f"{version}/external/", include(graph), {"version": version, "external": True}),
+        path(f"{version}/", include(graph), {"version": version, "external": False}),
     ]
     rest = {"version": version, "external": False}
     return [

@@ -49,14 +49,13 @@ def read_activity(document: object, path: str) -> tuple[Json, list[Fault]]:
     """What somebody did with an item, and everything that is wrong with it.
 
     ``path``: where it stands in the body. The id that every entity has is accepted and says
-    nothing. What is wrong is None in the values, which a result shows again.
+    nothing.
     """
     faults: list[Fault] = []
     activity = Reader(document, path, ACTIVITY_MEMBERS, faults)
     start = activity.given("startDateTime")
     if start is not None and not DATE_TIME.holds(start):
         faults += DATE_TIME.faults(start, activity.at("startDateTime"), "")
-        start = None
     kind = activity.given_word("type", ACTIVITY_TYPES)
     performer = None
     value = activity.given("performedBy")
@@ -66,6 +65,4 @@ def read_activity(document: object, path: str) -> tuple[Json, list[Fault]]:
             "id": identity.given_text("id", MAX_ITEM_ID),
             "type": identity.given_word("type", IDENTITY_TYPES),
         }
-        if None in performer.values():
-            performer = None
     return {"startDateTime": start, "type": kind, "performedBy": performer}, faults
