@@ -7,11 +7,13 @@ itself by any number of steps: whoever walks through them remembers where he has
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
 
 from operations.errors import InvalidStateTransition, ItemNotFound, NameAlreadyExists
+from operations.item_rules import item_id_fault
 from operations.models import (
     Action,
     Actor,
@@ -28,7 +30,9 @@ from operations.preconditions import ALWAYS, Precondition
 
 def find(connection_key: int, graph_id: str) -> ExternalGroup:
     """The group with exactly this id. Raises ItemNotFound."""
-    group = ExternalGroup.objects.filter(connection=connection_key, graph_id=graph_id).first()
+    group = None
+    if not item_id_fault(graph_id):  # not every text of an address can be looked up
+        group = ExternalGroup.objects.filter(connection=connection_key, graph_id=graph_id).first()
     if group is None:
         raise ItemNotFound("ExternalGroup")
     return group
@@ -36,7 +40,7 @@ def find(connection_key: int, graph_id: str) -> ExternalGroup:
 
 def find_member(group: ExternalGroup, graph_id: str) -> GroupMember:
     """The member with exactly this id. Raises ItemNotFound."""
-    member = group.members.filter(graph_id=graph_id).first()
+    member = None if item_id_fault(graph_id) else group.members.filter(graph_id=graph_id).first()
     if member is None:
         raise ItemNotFound("Identity")
     return member
@@ -130,16 +134,16 @@ def remove_member(member: GroupMember, actor: Actor) -> None:
 def reached_from(connection_key: int, graph_ids: Iterable[str], most: int = 1000) -> set[str]:
     """The ids of the external groups that these are or lead to, however they are nested: so many
     at the most. Cycles end where they began."""
-    reached: set[str] = set()
-    waiting = set(graph_ids)
-    while waiting and len(reached) < most:
-        reached |= waiting
+    reached = waiting = set(islice(graph_ids, most))
+    while waiting:
         nested = GroupMember.objects.filter(
             group__connection=connection_key,
             group__graph_id__in=waiting,
             kind=IdentityType.EXTERNAL_GROUP,
         )
-        waiting = set(nested.values_list("graph_id", flat=True)[:most]) - reached
+        others = nested.exclude(graph_id__in=reached).order_by("graph_id").distinct()
+        waiting = set(others.values_list("graph_id", flat=True)[: most - len(reached)])
+        reached = reached | waiting
     return reached
 
 

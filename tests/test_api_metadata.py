@@ -22,7 +22,7 @@ from tests.factories import (
     report,
     work_off,
 )
-from tests.graph import OWNED, GraphClient, assert_refused
+from tests.graph import ITEMS_OWNED, OWNED, GraphClient, assert_refused
 
 EDMX = "{http://docs.oasis-open.org/odata/ns/edmx}"
 EDM = "{http://docs.oasis-open.org/odata/ns/edm}"
@@ -32,8 +32,13 @@ VERSIONS = ("v1.0", "beta")
 #: What must be described: all that has a name of its own.
 DESCRIBED = (
     "EnumType Member ComplexType EntityType Property NavigationProperty EntityContainer EntitySet "
-    "Singleton"
+    "Singleton Action"
 ).split()
+
+
+@pytest.fixture
+def application(db):
+    return make_application(OWNED, ITEMS_OWNED)
 
 
 def csdl(version: str = "v1.0") -> ElementTree.Element:
@@ -170,17 +175,25 @@ def test_facets_are_graphs(db):
     assert [labels[word] for word in ("containerName", "personWorkPositions")] == ["13", "57"]
 
 
-def test_operations_and_schema_are_contained_in_a_connection(db):
-    types = declared(csdl())
-    assert {
+def navigations(element: ElementTree.Element) -> dict[str, tuple[str, str]]:
+    return {
         navigation.get("Name"): (navigation.get("Type"), navigation.get("ContainsTarget"))
-        for navigation in types[f"{CONNECTORS}.externalConnection"].findall(
-            f"{EDM}NavigationProperty"
-        )
-    } == {
+        for navigation in element.findall(f"{EDM}NavigationProperty")
+    }
+
+
+def test_what_a_connection_contains(db):
+    types = declared(csdl())
+    contained = {
         "operations": (f"Collection({CONNECTORS}.connectionOperation)", "true"),
         "schema": (f"{CONNECTORS}.schema", "true"),
+        "items": (f"Collection({CONNECTORS}.externalItem)", "true"),
+        "groups": (f"Collection({CONNECTORS}.externalGroup)", "true"),
     }
+    assert navigations(types[f"{CONNECTORS}.externalConnection"]) == contained
+    on_beta = declared(csdl("beta"))[f"{CONNECTORS}.externalConnection"]
+    quota = {"quota": (f"{CONNECTORS}.connectionQuota", "true")}
+    assert navigations(on_beta) == contained | quota
     container = types["microsoft.graph.GraphService"]
     assert container.find(f"{EDM}EntitySet").attrib == {
         "Name": "connections",
@@ -192,11 +205,73 @@ def test_operations_and_schema_are_contained_in_a_connection(db):
     }
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_items_and_groups_are_graphs(db, version):
+    types = declared(csdl(version))
+    assert navigations(types[f"{CONNECTORS}.externalItem"]) == {
+        "activities": (f"Collection({CONNECTORS}.externalActivity)", "true")
+    }
+    assert navigations(types[f"{CONNECTORS}.externalGroup"]) == {
+        "members": (f"Collection({CONNECTORS}.identity)", "true")
+    }
+    activity = navigations(types[f"{CONNECTORS}.externalActivity"])
+    assert activity == {"performedBy": (f"{CONNECTORS}.identity", "true")}
+    result = types[f"{CONNECTORS}.externalActivityResult"]
+    assert result.get("BaseType") == f"{CONNECTORS}.externalActivity"
+    assert navigations(result) == {}  # inherited
+    assert types[f"{CONNECTORS}.properties"].get("OpenType") == "true"
+    facets = {
+        (kind, prop.get("Name")): (prop.get("Type").rpartition(".")[2], prop.get("Nullable"))
+        for kind in ("acl", "externalItemContent", "identity", "externalActivity")
+        for prop in types[f"{CONNECTORS}.{kind}"].findall(f"{EDM}Property")
+    }
+    beta_only = facets.pop(("acl", "identitySource"), None)
+    assert beta_only == (("identitySourceType", None) if version == "beta" else None)
+    assert facets == {
+        ("acl", "accessType"): ("accessType", "false"),
+        ("acl", "type"): ("aclType", "false"),
+        ("acl", "value"): ("String", "false"),
+        ("externalItemContent", "type"): ("externalItemContentType", "false"),
+        ("externalItemContent", "value"): ("String", None),
+        ("identity", "type"): ("identityType", None),
+        ("externalActivity", "startDateTime"): ("DateTimeOffset", "false"),
+        ("externalActivity", "type"): ("externalActivityType", "false"),
+    }
+    words = {
+        kind: [(word.get("Name"), word.get("Value")) for word in types[f"{CONNECTORS}.{kind}"]]
+        for kind in ("aclType", "identityType")
+    }
+    assert [entry for entry in words["aclType"] if entry[0]] == [
+        ("user", "1"),
+        ("group", "2"),
+        ("everyone", "3"),
+        ("everyoneExceptGuests", "4"),
+        ("externalGroup", "5"),
+        ("unknownFutureValue", "6"),
+    ]
+    assert ("externalGroup", "3") in words["identityType"]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_action_is_bound_to_an_item(db, version):
+    action = declared(csdl(version))[f"{CONNECTORS}.addActivities"]
+    assert action.tag == f"{EDM}Action" and action.get("IsBound") == "true"
+    assert [(each.get("Name"), each.get("Type")) for each in action.findall(f"{EDM}Parameter")] == [
+        ("bindingParameter", f"{CONNECTORS}.externalItem"),
+        ("activities", f"Collection({CONNECTORS}.externalActivity)"),
+    ]
+    returned = action.find(f"{EDM}ReturnType").get("Type")
+    assert returned == f"Collection({CONNECTORS}.externalActivityResult)"
+
+
 def test_beta_has_more_than_v1(db):
     on_v1, on_beta = declared(csdl("v1.0")), declared(csdl("beta"))
     assert set(on_beta) - set(on_v1) == {
         f"{CONNECTORS}.{name}"
-        for name in ("complianceSettings contentExperienceType importanceScore rankingHint".split())
+        for name in (
+            "complianceSettings connectionQuota contentExperienceType identitySourceType "
+            "importanceScore rankingHint"
+        ).split()
     }
     assert set(on_v1) <= set(on_beta)
     names = [
@@ -269,6 +344,37 @@ def full_connection(application) -> ExternalConnection:
     return connection
 
 
+IDENTITY = {"id": "g/1", "type": "externalGroup"}
+ACTIVITY = {"type": "viewed", "startDateTime": "2026-05-04T20:11:12Z", "performedBy": IDENTITY}
+
+
+def full_content(client: GraphClient, here: str) -> dict:
+    """An item and a group with everything that they can have; what addActivities answers."""
+    entry = {"accessType": "deny", "type": "externalGroup", "value": "g/1"}
+    if here.startswith("/beta"):
+        entry["identitySource"] = "external"
+    principal = dict.fromkeys(
+        "email entraDisplayName entraId externalId externalName tenantId upn".split(), "x"
+    )
+    item = {
+        "acl": [entry],
+        "properties": {"title": "A", "code": "B", "owner": principal},
+        "content": {"type": "text", "value": "C"},
+        "informationProtectionLabel": {"sensitivityLabelId": "D"},
+    }
+    group = {"id": "g/1", "displayName": "Group", "description": "A group."}
+    for method, path, body in (
+        ("PUT", "/items/i", item),
+        ("POST", "/groups", group),
+        ("POST", "/groups/g%2F1/members", IDENTITY),
+    ):
+        written = client.request(method, here + path, body)
+        assert written.status_code in (200, 201), written.content
+    added = client.post(f"{here}/items/i/addActivities", {"activities": [ACTIVITY, {}]})
+    assert added.status_code == 207, added.content
+    return added.json()
+
+
 def assert_declared(document: object, kind: object, *, beta: bool, seen: set[str]) -> None:
     """Each member of an answer is declared, its value fits; ``seen`` collects ``type/member``."""
     if isinstance(kind, edm.EnumType):
@@ -277,7 +383,13 @@ def assert_declared(document: object, kind: object, *, beta: bool, seen: set[str
         assert set(words) <= set(kind.words), document
         return
     if isinstance(kind, edm.Primitive):
-        expected = {"String": str, "Boolean": bool, "Int32": int, "Int64": int}[kind.name]
+        expected = {
+            "String": str,
+            "Boolean": bool,
+            "Int32": int,
+            "Int64": int,
+            "DateTimeOffset": str,
+        }[kind.name]
         assert type(document) is expected, (kind.name, document)
         return
     assert isinstance(kind, edm.StructuredType) and isinstance(document, dict)
@@ -286,6 +398,11 @@ def assert_declared(document: object, kind: object, *, beta: bool, seen: set[str
         kind = next(derived for derived in edm.MODEL.derived(kind) if derived.full_name == name)
     for member, value in document.items():
         if "@" in member:
+            continue
+        leads = kind.navigation if isinstance(kind, edm.EntityType) else ()
+        inline = [each for each in leads if each.inline and each.name == member]
+        if inline:
+            assert_declared(value, inline[0].type, beta=beta, seen=seen)
             continue
         prop = kind.properties.get(member)
         if prop is None:
@@ -312,16 +429,28 @@ def test_what_is_answered_is_declared_and_what_is_declared_is_answered(
     report(connection, graph_id="o", status="failed", error=error)
     here = f"/{version}/connections/contosohr"
     seen: set[str] = set()
-    for path, kind in (
+    [kept, refused] = full_content(graph, here)["value"]
+    assert_declared(kept, edm.EXTERNAL_ACTIVITY_RESULT, beta=beta, seen=seen)
+    assert_declared(refused["error"], edm.PUBLIC_ERROR, beta=beta, seen=seen)
+    answered = [
         ("", edm.CONNECTION),
         ("/schema", edm.SCHEMA),
         ("/operations/o", edm.CONNECTION_OPERATION),
-    ):
+        ("/items/i", edm.EXTERNAL_ITEM),
+        ("/groups/g%2F1", edm.EXTERNAL_GROUP),
+        ("/groups/g%2F1/members/g%2F1", edm.IDENTITY),
+    ]
+    if beta:
+        answered.append(("/quota", edm.CONNECTION_QUOTA))
+    for path, kind in answered:
         body = graph.get(here + path, Prefer="include-unknown-enum-members").json()
         assert_declared(body, kind, beta=beta, seen=seen)
     for address, kind in (
         (f"/{version}/connections", edm.CONNECTION),
         (f"{here}/operations", edm.CONNECTION_OPERATION),
+        (f"{here}/items", edm.EXTERNAL_ITEM),
+        (f"{here}/groups", edm.EXTERNAL_GROUP),
+        (f"{here}/groups/g%2F1/members", edm.IDENTITY),
     ):
         rows = graph.get(address).json()["value"]
         assert rows
@@ -333,13 +462,26 @@ def test_what_is_answered_is_declared_and_what_is_declared_is_answered(
         if not kind.is_abstract
         for member in kind.members(beta=beta)
     }
-    # inherited by all entities, and never shown of the one schema that a connection has
-    assert expected - seen == {"schema/id"}
+    # an activity is shown as its result; an id is inherited by all entities, and never shown of an
+    # activity, nor of the one schema and the one quota that a connection has
+    never = {"schema/id", "externalActivityResult/id", "connectionQuota/id"}
+    never |= {f"externalActivity/{name}" for name in edm.EXTERNAL_ACTIVITY.members()}
+    # a principal stands in the open bag of an item
+    never |= {name for name in expected if name.startswith("principal/")}
+    assert expected - seen == {name for name in never if name in expected}
 
 
 def test_every_member_that_is_declared_can_be_selected(db, application, graph):
     full_connection(application)
-    for path, kind in (("", edm.CONNECTION), ("/schema", edm.SCHEMA)):
+    full_content(graph, "/beta/connections/contosohr")
+    for path, kind in (
+        ("", edm.CONNECTION),
+        ("/schema", edm.SCHEMA),
+        ("/items/i", edm.EXTERNAL_ITEM),
+        ("/groups/g%2F1", edm.EXTERNAL_GROUP),
+        ("/groups/g%2F1/members/g%2F1", edm.IDENTITY),
+        ("/quota", edm.CONNECTION_QUOTA),
+    ):
         here = f"/beta/connections/contosohr{path}"
         for member in kind.members(beta=True):
             assert graph.get(f"{here}?$select={member}").status_code == 200, member

@@ -331,10 +331,8 @@ def test_an_unknown_path_names_the_segment(graph, connection, method, path, segm
 @pytest.mark.parametrize(
     ("path", "segment"),
     [
-        ("/v1.0/connections/contosohr/items", "items"),
-        ("/v1.0/connections/contosohr/items/1/activities", "items"),
-        ("/v1.0/external/connections('contosohr')/groups('g')/members", "groups"),
-        ("/beta/connections/contosohr/quota", "quota"),
+        ("/v1.0/connections/contosohr/fullRefresh/start", "fullRefresh"),
+        ("/beta/external/connections('contosohr')/fullRefresh/items", "fullRefresh"),
         ("/v1.0/external/search", "search"),
     ],
 )
@@ -355,7 +353,8 @@ def test_what_graph_has_and_we_do_not_serve_yet_says_so(graph, connection, path,
         "/v1.0/nothing",
         "/v1.0/external/$metadata",
         "/v1.0/$metadata/nothing",
-        "/v1.0/connections/x/items",
+        "/v1.0/connections/x/quota",
+        "/v1.0/connections/x/items/1/activities/2",
         "/v1.0/connections('')",
     ],
 )

@@ -13,7 +13,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from operations import metrics_folder, tokens
+from operations.api.activities import MOST as MOST_ACTIVITIES
 from operations.api.batch import MAX_PARTS
+from operations.api.items import MOST_BYTES
 from operations.dashboard.filters import LONGEST_TEXT, PAGE_SIZES
 from operations.dashboard.forms import MESSAGE_LENGTH, NOTE_LENGTH
 from operations.models import Change, ConnectionOperation
@@ -121,6 +123,8 @@ def test_a_page_is_cut_to_its_largest_size(graph, connection, settings):
 
 def test_the_numbers_are_those_of_the_documents(settings, monkeypatch):
     assert (settings.MAX_BODY_BYTES, settings.MAX_BODY_DEPTH) == (1_000_000, 32)
+    assert (settings.MAX_ITEM_BYTES, MOST_BYTES, MOST_ACTIVITIES) == (4_194_304, 4_000_000, 20)
+    assert (settings.ITEMS_PER_CONNECTION, settings.ITEMS_IN_ALL) == (5_000_000, 50_000_000)
     assert (settings.PAGE_SIZE, settings.MAX_PAGE_SIZE, MAX_PARTS) == (100, 999, 20)
     assert (MAX_LENGTH, MAX_DEPTH, MAX_CODE) == (4000, 20, 255)
     monkeypatch.setattr(metrics_folder, "make_folder", lambda: None)  # it is for a web server
@@ -142,7 +146,7 @@ def test_a_callers_id_of_a_request(graph, connection):
     "form",
     [
         {f"field{number}": "x" for number in range(1001)},
-        {"client_secret": "x" * 4_000_001},
+        {"client_secret": "x" * 4_194_305},
         {"file": SimpleUploadedFile("x.txt", b"x" * 100)},
     ],
     ids=["1,001 fields", "4 MB", "a file"],
@@ -166,7 +170,7 @@ def test_a_form_for_a_token_above_a_bound(db, form):
     "form",
     [
         {f"field{number}": "x" for number in range(1001)},
-        {"note": "x" * 4_000_001},
+        {"note": "x" * 4_194_305},
         {"note": SimpleUploadedFile("x.txt", b"x" * 100)},
     ],
     ids=["1,001 fields", "4 MB", "a file"],

@@ -91,8 +91,11 @@ def _columns(values: Json) -> Json:
 
 
 def _result(values: Json, faults: Sequence[Fault]) -> Json:
-    """``externalActivityResult``: its error is null where the activity was kept."""
-    shown = {name: values.get(name) for name in ("startDateTime", "type", "performedBy")}
+    """``externalActivityResult``: its error is null where the activity was kept, and a member is
+    where it is wrong, so that no client reads a date that is none."""
+    wrong = {name for fault in faults for name in (fault.target or "").split("/")[2:3]}
+    names = ("startDateTime", "type", "performedBy")
+    shown = {name: None if name in wrong else values.get(name) for name in names}
     return {"@odata.type": RESULT, **shown, "error": _error(faults) if faults else None}
 
 

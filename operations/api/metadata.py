@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from operations.api import edm
-from operations.api.edm.kinds import GRAPH, Container
+from operations.api.edm.kinds import GRAPH, Action, Container
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
 from operations.odata.types import EntityType
 
@@ -79,6 +79,8 @@ def csdl(*, beta: bool) -> bytes:
                 services, "Schema", xmlns=EDM, Namespace=kind.namespace
             )
         _add_type(schemas[kind.namespace], kind, beta=beta)
+    for action in edm.MODEL.actions:
+        _add_action(schemas[action.namespace], action)
     _add_container(schemas[GRAPH], edm.MODEL.container)
     ElementTree.indent(document)
     return ElementTree.tostring(document, encoding="utf-8", xml_declaration=True)
@@ -114,8 +116,8 @@ def _add_type(
     for prop in kind.seen(beta=beta):
         if prop.name not in inherited:
             _add_property(element, prop)
-    own = kind.leads(beta=beta) if isinstance(kind, edm.EntityType) else ()
-    for navigation in own:
+    own = kind.own_navigation if isinstance(kind, edm.EntityType) else ()
+    for navigation in (each for each in own if beta or not each.beta):
         _add(
             element,
             "NavigationProperty",
@@ -140,6 +142,20 @@ def _add_property(element: ElementTree.Element, prop: edm.Property) -> None:
     )
     if prop.computed:
         _annotate(added, "Computed", Bool="true")
+
+
+def _add_action(schema: ElementTree.Element, action: Action) -> None:
+    element = ElementTree.SubElement(schema, "Action", Name=action.name, IsBound="true")
+    parameters = {"bindingParameter": action.of.full_name}
+    parameters |= {name: _collection(kind) for name, kind in action.takes.items()}
+    for name, type_name in parameters.items():
+        ElementTree.SubElement(element, "Parameter", Name=name, Type=type_name)
+    ElementTree.SubElement(element, "ReturnType", Type=_collection(action.returns))
+    _annotate(element, "Description", String=action.description)
+
+
+def _collection(kind: edm.EntityType) -> str:
+    return f"Collection({kind.full_name})"
 
 
 def _add_container(schema: ElementTree.Element, container: Container) -> None:

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='externalconnection',
             name='limited_by',
-            field=models.CharField(blank=True, choices=[('connection', 'items of the connection'), ('all', 'items of all connections')], editable=False, max_length=12),
+            field=models.CharField(blank=True, choices=[('connection', 'items of the connection'), ('all', 'items of all connections')], db_default='', default='', editable=False, max_length=12),
         ),
         migrations.AddField(
             model_name='replay',
@@ -112,7 +112,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='replay',
             name='content_kind',
-            field=models.CharField(blank=True, max_length=16),
+            field=models.CharField(blank=True, db_default='', default='', max_length=16),
         ),
         migrations.AlterField(
             model_name='change',

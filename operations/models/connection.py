@@ -186,7 +186,9 @@ class ExternalConnection(models.Model):
     # how many items there were then, for its progress
     deleting_items = models.BigIntegerField(null=True, blank=True, editable=False)
     # the limit that has brought it into state limitExceeded, and that takes it out again
-    limited_by = models.CharField(max_length=12, choices=Limit, blank=True, editable=False)
+    limited_by = models.CharField(
+        max_length=12, choices=Limit, blank=True, editable=False, default="", db_default=""
+    )
 
     objects = ExternalConnectionQuerySet.as_manager()
 

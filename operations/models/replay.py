@@ -101,7 +101,8 @@ class Replay(models.Model):
     fingerprint = models.CharField(max_length=64)
     connection_key = models.BigIntegerField(null=True)
     operation_key = models.BigIntegerField(null=True)
-    content_kind = models.CharField(max_length=16, blank=True)  # a name in CONTENT
+    # a name in CONTENT; the release before, which does not know it, goes on during an upgrade
+    content_kind = models.CharField(max_length=16, blank=True, default="", db_default="")
     content_key = models.BigIntegerField(null=True)
     status = models.PositiveSmallIntegerField()
     headers = models.JSONField(default=dict)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from operations.api.edm.complex import INT64, PUBLIC_ERROR, text
 from operations.api.edm.enums import numbered
 from operations.api.edm.kinds import (
+    Action,
     ComplexType,
     EntityType,
     EnumType,
@@ -140,12 +141,6 @@ PROTECTION_LABEL = ComplexType(
     description="How confidential an item is.",
     own=(text(name="sensitivityLabelId", description="The id of the sensitivity label."),),
 )
-PROPERTIES = ComplexType(
-    name="properties",
-    is_open=True,
-    description="The values of the schema's properties, by their names. A collection has its type "
-    "beside it: `tags@odata.type` is `Collection(String)`.",
-)
 PRINCIPAL = ComplexType(
     name="principal",
     is_open=False,
@@ -162,6 +157,13 @@ PRINCIPAL = ComplexType(
             ("upn", "The user principal name."),
         )
     ),
+)
+PROPERTIES = ComplexType(
+    name="properties",
+    is_open=True,
+    open_to=(PRINCIPAL,),
+    description="The values of the schema's properties, by their names. A collection has its type "
+    "beside it: `tags@odata.type` is `Collection(String)`.",
 )
 
 _ID = text(
@@ -190,7 +192,7 @@ EXTERNAL_GROUP = EntityType(
         text(name="displayName", description="The name that people see."),
         text(name="description", description="What the group is."),
     ),
-    navigation=(
+    own_navigation=(
         Navigation(
             name="members",
             type=IDENTITY,
@@ -219,13 +221,20 @@ EXTERNAL_ACTIVITY = EntityType(
     base=ENTITY,
     description="What somebody did with an item in the system that is connected.",
     own=_ACTIVITY_MEMBERS,
-    navigation=(
-        Navigation(name="performedBy", type=IDENTITY, collection=False, description="Who did it."),
+    own_navigation=(
+        Navigation(
+            name="performedBy",
+            type=IDENTITY,
+            collection=False,
+            inline=True,
+            description="Who did it.",
+        ),
     ),
 )
 EXTERNAL_ACTIVITY_RESULT = EntityType(
     name="externalActivityResult",
     base=EXTERNAL_ACTIVITY,
+    shows_faults=True,
     description="What has become of one activity that was added.",
     own=(
         Property(
@@ -261,13 +270,20 @@ EXTERNAL_ITEM = EntityType(
             description="How confidential it is.",
         ),
     ),
-    navigation=(
+    own_navigation=(
         Navigation(
             name="activities",
             type=EXTERNAL_ACTIVITY,
             description="What people did with it. Written with addActivities, never shown.",
         ),
     ),
+)
+ADD_ACTIVITIES = Action(
+    name="addActivities",
+    description="Tells what people did with an item; each activity has its own result.",
+    of=EXTERNAL_ITEM,
+    takes={"activities": EXTERNAL_ACTIVITY},
+    returns=EXTERNAL_ACTIVITY_RESULT,
 )
 CONNECTION_QUOTA = EntityType(
     name="connectionQuota",
@@ -295,8 +311,8 @@ TYPES = (
     ACL,
     CONTENT,
     PROTECTION_LABEL,
-    PROPERTIES,
     PRINCIPAL,
+    PROPERTIES,
     IDENTITY,
     EXTERNAL_GROUP,
     EXTERNAL_ACTIVITY,

@@ -137,7 +137,7 @@ CONNECTION = EntityType(
             description="How many items the connection holds; null while it is a draft.",
         ),
     ),
-    navigation=(
+    own_navigation=(
         Navigation(
             name="operations",
             type=CONNECTION_OPERATION,
@@ -173,7 +173,7 @@ CONNECTION = EntityType(
 EXTERNAL = EntityType(
     name="external",
     description="What belongs to systems outside of Microsoft 365.",
-    navigation=(
+    own_navigation=(
         Navigation(
             name="connections",
             type=CONNECTION,
@@ -215,6 +215,7 @@ MODEL = Model(
         CONNECTION,
         EXTERNAL,
     ),
+    actions=(content.ADD_ACTIVITIES,),
     container=Container(
         name="GraphService",
         description="What can be addressed from the version root.",

@@ -85,7 +85,7 @@ class Property:
 class Navigation:
     """A navigation property; all of ours contain what they lead to.
 
-    ``expands`` says that ``$expand`` takes it.
+    ``expands`` says that ``$expand`` takes it, ``inline`` that it always stands in the entity.
     """
 
     name: str
@@ -93,6 +93,7 @@ class Navigation:
     description: str
     collection: bool = True
     expands: bool = False
+    inline: bool = False
     beta: bool = False
 
     @property
@@ -103,10 +104,13 @@ class Navigation:
 
 @dataclass(frozen=True, kw_only=True)
 class StructuredType(Named):
-    """A complex or entity type. ``own`` are the properties that its base does not have."""
+    """A complex or entity type. ``own`` are the properties that its base does not have; those that
+    an open type does not declare are primitives, or of the types that it is ``open_to``, or
+    collections of these. An open type that names none may hold anything."""
 
     own: tuple[Property, ...] = ()
     is_open: bool = False
+    open_to: tuple[ComplexType, ...] = ()
     is_abstract: bool = False
 
     @property
@@ -138,17 +142,39 @@ class ComplexType(StructuredType):
 
 @dataclass(frozen=True, kw_only=True)
 class EntityType(StructuredType):
+    """``own_navigation`` are those that its base does not have. Of one that ``shows_faults`` any
+    member may be null: what could not be read."""
+
     base: EntityType | None = None
     key: str | None = None
-    navigation: tuple[Navigation, ...] = ()
+    own_navigation: tuple[Navigation, ...] = ()
+    shows_faults: bool = False
 
     @property
     def parent(self) -> EntityType | None:
         return self.base
 
+    @cached_property
+    def navigation(self) -> tuple[Navigation, ...]:
+        """Inherited ones first."""
+        return (self.base.navigation if self.base else ()) + self.own_navigation
+
     def leads(self, *, beta: bool) -> list[Navigation]:
         """The navigation properties that a version shows."""
         return [each for each in self.navigation if beta or not each.beta]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """What can be done with an entity, besides reading and writing it: it is posted to. It takes
+    and returns collections."""
+
+    name: str
+    description: str
+    of: EntityType
+    takes: Mapping[str, EntityType]
+    returns: EntityType
+    namespace: str = CONNECTORS
 
 
 @dataclass(frozen=True)
@@ -163,9 +189,10 @@ class Container:
 
 @dataclass(frozen=True)
 class Model:
-    """All types, each declared before what uses it, and the container."""
+    """All types, each declared before what uses it, the actions on them, and the container."""
 
     types: tuple[EnumType | ComplexType | EntityType, ...]
+    actions: tuple[Action, ...]
     container: Container
 
     def seen(self, *, beta: bool) -> list[EnumType | ComplexType | EntityType]:

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.conf import settings
 
+from operations.api import edm
 from operations.api.batch import MAX_PARTS, METHODS
-from operations.api.edm.entities import CONNECTION, CONNECTION_OPERATION
 
 Part = dict[str, Any]
 
@@ -22,8 +22,10 @@ def _parameter(place: str, name: str, description: str, schema: Part, **more: An
     return {"name": name, "in": place, "description": description, "schema": schema, **more}
 
 
-def _key(name: str, prop: Any, example: str) -> Part:
-    schema = {"type": "string", "pattern": prop.pattern}
+def _key(name: str, kind: edm.EntityType, example: str) -> Part:
+    prop = kind.properties["id"]
+    form: Part = {"pattern": prop.pattern} if prop.pattern else {"maxLength": prop.max_length}
+    schema = {"type": "string", "minLength": 1, **form}
     return _parameter("path", name, prop.description, schema, required=True, example=example)
 
 
@@ -32,12 +34,13 @@ def _number(minimum: int, maximum: int) -> Part:
 
 
 PATH_PARAMETERS: dict[str, Part] = {
-    "connection_id": _key("connection_id", CONNECTION.properties["id"], "contosohr"),
+    "connection_id": _key("connection_id", edm.CONNECTION, "contosohr"),
     "operation_id": _key(
-        "operation_id",
-        CONNECTION_OPERATION.properties["id"],
-        "3ed1595a-4bae-43c2-acda-ef973e581323",
+        "operation_id", edm.CONNECTION_OPERATION, "3ed1595a-4bae-43c2-acda-ef973e581323"
     ),
+    "item_id": _key("item_id", edm.EXTERNAL_ITEM, "TSP228082938"),
+    "group_id": _key("group_id", edm.EXTERNAL_GROUP, "31bea3d537902000"),
+    "member_id": _key("member_id", edm.IDENTITY, "e811976d-83df-4cbd-8b9b-5215b18aa874"),
     "tenant": _parameter(
         "path",
         "tenant",
@@ -191,9 +194,17 @@ REFUSALS: dict[int, tuple[str, str]] = {
     401: ("Unauthorized", "No token, or one that is not ours, has expired or was revoked."),
     403: ("Forbidden", "The token lacks the role, or the connection may only be read."),
     404: ("NotFound", "No such thing, or not for this application to see."),
-    409: ("Conflict", "The id is taken, a registration is unfinished, or the state forbids it."),
+    409: (
+        "Conflict",
+        "The id is taken, a registration is unfinished, a limit is reached, or the state forbids "
+        "it; a state is named.",
+    ),
     412: ("PreconditionFailed", "The entity is not the version that `If-Match` names."),
-    413: ("RequestTooLarge", f"The body is larger than {settings.MAX_BODY_BYTES} bytes."),
+    413: (
+        "RequestTooLarge",
+        f"The body is larger than {settings.MAX_BODY_BYTES} bytes; of an item, or of a batch, "
+        f"{settings.MAX_ITEM_BYTES}.",
+    ),
     429: ("TooManyRequests", "The application is over its limit; wait as `Retry-After` says."),
     500: ("InternalError", "Something of ours broke; the log has it under the request id."),
     503: (

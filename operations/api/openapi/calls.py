@@ -1,6 +1,7 @@
-"""Every call of the surface: what it takes and what it may answer. The table of ``openapi.json``.
+"""The calls of the surface: what each takes and what it may answer. The table of ``openapi.json``.
 
-Paths are those of ``api.urls``; a test holds the two against each other.
+Paths are those of ``api.urls``; a test holds the two against each other. What is in a connection
+has a table of its own, ``content_calls``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def page(kind: edm.EntityType) -> Shape:
     return lambda beta: page_schema(kind, beta=beta)
 
 
-def to_create(kind: edm.EntityType) -> Shape:
-    return lambda beta: body_schema(kind, beta=beta, creates=True)
+def to_create(kind: edm.EntityType, *, keyed: bool = False) -> Shape:
+    return lambda beta: body_schema(kind, beta=beta, creates=True, keyed=keyed)
 
 
 def to_update(kind: edm.EntityType) -> Shape:
@@ -66,6 +67,8 @@ class Call:
     media: str = JSON
     needs_token: bool = True
 
+
+Table = dict[str, Sequence[Call]]
 
 CONNECTION = edm.CONNECTION
 OPERATION = edm.CONNECTION_OPERATION
@@ -126,8 +129,10 @@ STARTED = Answer(
     headers=("Location", "Retry-After", "Preference-Applied"),
 )
 
+CREATED_HEADERS = ("Location", "ETag", "Preference-Applied")
+
 #: Below each version root, with and without ``/external``.
-RESOURCES: dict[str, Sequence[Call]] = {
+RESOURCES: Table = {
     "/connections": (
         Call(
             "get",
@@ -318,7 +323,7 @@ RESOURCES: dict[str, Sequence[Call]] = {
     ),
 }
 #: Below each version root itself.
-ROOT: dict[str, Sequence[Call]] = {
+ROOT: Table = {
     "": (
         Call(
             "get",
@@ -370,7 +375,7 @@ ROOT: dict[str, Sequence[Call]] = {
     ),
 }
 #: Outside of the versions. Refusals of the tenant's paths have OAuth's form.
-OUTSIDE: dict[str, Sequence[Call]] = {
+OUTSIDE: Table = {
     "/{tenant}/oauth2/v2.0/token": (
         Call(
             "post",

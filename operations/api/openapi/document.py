@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 
 from operations.access import CONNECTIONS, ITEMS, Family
+from operations.api.openapi import content_calls
 from operations.api.openapi.answers import (
     EVERY_ANSWER,
     GRAPH_ANSWER,
@@ -20,7 +21,7 @@ from operations.api.openapi.answers import (
     header_references,
     refusal_responses,
 )
-from operations.api.openapi.calls import OUTSIDE, RESOURCES, ROOT, Answer, Call
+from operations.api.openapi.calls import OUTSIDE, RESOURCES, ROOT, Answer, Call, Table
 from operations.api.openapi.schemas import model_schemas
 
 Json = dict[str, Any]
@@ -28,10 +29,10 @@ Json = dict[str, Any]
 VERSIONS = ("v1.0", "beta")
 TOKENS = "Tokens and descriptions"
 DESCRIPTION = """
-Microsoft Graph's REST surface for external connections and their operations, with Graph's paths,
-bodies, headers, errors and roles. Every refusal has Graph's error envelope. Keys may also stand in
-parentheses, `/connections('contosohr')`, and query options may be written without their `$`;
-`$search` has no meaning here and is refused.
+Microsoft Graph's REST surface for external connections, their operations, items and groups, with
+Graph's paths, bodies, headers, errors and roles. Every refusal has Graph's error envelope. Keys may
+also stand in parentheses, `/connections('contosohr')`, and query options may be written without
+their `$`; `$search` has no meaning here and is refused.
 """
 
 
@@ -116,13 +117,19 @@ def _paths() -> Json:
     for version in VERSIONS:
         for external in (True, False):
             way = "/external" if external else ""
-            for path, calls in RESOURCES.items():
+            for path, calls in _resources(version).items():
                 paths[f"/{version}{way}{path}"] = _path(path, calls, version, external)
         for path, calls in ROOT.items():
             paths[f"/{version}{path}"] = _path(path, calls, version, True)
     for path, calls in OUTSIDE.items():
         paths[path] = _path(path, calls, None, False)
     return paths
+
+
+def _resources(version: str) -> Table:
+    """What is below a connection, and it itself, in this version."""
+    everywhere = RESOURCES | content_calls.RESOURCES
+    return everywhere | content_calls.ON_BETA if version == "beta" else everywhere
 
 
 NAMED_ONCE = {call.name for calls in ROOT.values() for call in calls}

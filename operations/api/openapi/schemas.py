@@ -45,11 +45,16 @@ def model_schemas() -> dict[str, Schema]:
     return schemas
 
 
-def body_schema(kind: edm.EntityType, *, beta: bool, creates: bool) -> Schema:
-    """What a caller may send of an entity. What it may not set is ignored, and so allowed."""
+def body_schema(kind: edm.EntityType, *, beta: bool, creates: bool, keyed: bool = False) -> Schema:
+    """What a caller may send of an entity. What it may not set is ignored, and so allowed.
+
+    ``keyed``: the address has the key, and the body need not repeat it.
+    """
     schema = _object(kind, beta=beta)
     if creates:
         required = [prop.name for prop in kind.seen(beta=beta) if prop.required]
+        required += [each.name for each in kind.navigation if each.inline]
+        required = [name for name in required if not (keyed and name == "id")]
         schema |= {"required": required} if required else {}
     return schema
 
@@ -122,9 +127,19 @@ def _object(kind: edm.ComplexType | edm.EntityType, *, beta: bool) -> Schema:
         "type": "object",
         "description": kind.description,
         "properties": {prop.name: _property_schema(prop, beta=beta) for prop in seen},
-        "additionalProperties": kind.is_open,
+        "additionalProperties": _undeclared(kind, beta=beta),
         **ANNOTATIONS,
     }
+    if isinstance(kind, edm.EntityType):
+        inline = {each.name: each for each in kind.navigation if each.inline}
+        schema["properties"] |= {
+            name: {"description": each.description, **reference(each.type, beta=beta)}
+            for name, each in inline.items()
+        }
+        if kind.shows_faults:
+            schema["properties"] = {
+                name: _or_null(member) for name, member in schema["properties"].items()
+            }
     if isinstance(kind, edm.ComplexType):
         required = [prop.name for prop in seen if not prop.nullable]
         if kind.base is not None and kind.base.is_abstract:
@@ -135,6 +150,15 @@ def _object(kind: edm.ComplexType | edm.EntityType, *, beta: bool) -> Schema:
             required.append("@odata.type")
         schema |= {"required": required} if required else {}
     return schema
+
+
+def _undeclared(kind: edm.StructuredType, *, beta: bool) -> bool | Schema:
+    """What a member may be that the type does not declare."""
+    if not kind.open_to:
+        return kind.is_open
+    one: list[Schema] = [{"type": ["string", "number", "boolean"]}]
+    one += [reference(each, beta=beta) for each in kind.open_to]
+    return {"anyOf": [*one, {"type": "array", "items": {"anyOf": one}}, {"type": "null"}]}
 
 
 def _property_schema(prop: edm.Property, *, beta: bool) -> Schema:
@@ -156,10 +180,13 @@ def _property_schema(prop: edm.Property, *, beta: bool) -> Schema:
         value = {"type": "array", "items": value}
         if prop.max_items is not None:
             value["maxItems"] = prop.max_items
-    if prop.nullable:
-        value = (
-            value | {"type": [value["type"], "null"]}
-            if "type" in value
-            else {"anyOf": [value, {"type": "null"}]}
-        )
-    return {**said, **value}
+    return {**said, **(_or_null(value) if prop.nullable else value)}
+
+
+def _or_null(schema: Schema) -> Schema:
+    if isinstance(schema.get("type"), str):
+        return schema | {"type": [schema["type"], "null"]}
+    if "$ref" in schema:
+        said = {name: value for name, value in schema.items() if name != "$ref"}
+        return {**said, "anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}]}
+    return schema  # null is among what it may be already
