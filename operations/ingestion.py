@@ -12,16 +12,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from operations import quota
 from operations.errors import (
+    GraphError,
     InvalidStateTransition,
     ItemNotFound,
     LimitExceeded,
     NameAlreadyExists,
 )
-from operations.item_rules import Shape
+from operations.item_rules import Shape, item_id_fault
 from operations.models import (
     Actor,
     ConnectionState,
@@ -91,9 +93,24 @@ def _shape(schema_key: int, since: Any) -> Shape:
 # Items -------------------------------------------------------------------------------------------
 
 
+def with_id(container: Container, graph_id: str) -> QuerySet[ExternalItem]:
+    """The item with exactly this id, or none. Not every text of an address can be looked up."""
+    if item_id_fault(graph_id):
+        return ExternalItem.objects.none()
+    return ExternalItem.objects.filter(connection=container.key, graph_id=graph_id)
+
+
+def find(container: Container, graph_id: str) -> ExternalItem:
+    """The item with this id. Raises ItemNotFound."""
+    item = with_id(container, graph_id).first()
+    if item is None:
+        raise ItemNotFound("ExternalItem")
+    return item
+
+
 def require_item(container: Container, graph_id: str) -> None:
-    """Raise ItemNotFound unless there is an item with exactly this id."""
-    if not ExternalItem.objects.filter(connection=container.key, graph_id=graph_id).exists():
+    """Raise ItemNotFound unless there is an item with this id."""
+    if not with_id(container, graph_id).exists():
         raise ItemNotFound("ExternalItem")
 
 
@@ -149,8 +166,8 @@ def update(
         whole = {"acl": item.acl, "properties": item.properties, "content": item.content}
         whole |= {LABEL: item.label, **values}
         written = write(container.key, _columns(graph_id, whole, actor), CHANGEABLE)
-        if written is None:
-            raise _not_in_this_state(Container.of(item.connection), "written", CHANGEABLE)
+        if written is None:  # a lock that others share lets in a new state, and a deletion
+            raise _changed_since(container)
         item.refresh_from_db()
     return item
 
@@ -226,6 +243,15 @@ def _put_carefully(
     return written
 
 
+def settle(container: Container, actor: Actor) -> None:
+    """Bring a connection into the state that its room means. Raises what ``create`` raises.
+
+    For one whose refused create was undone, and the new state with it.
+    """
+    with transaction.atomic():
+        quota.settle(_alone(container), actor, quota.room_alone(container.key))
+
+
 def _alone(container: Container) -> ExternalConnection:
     """The connection, locked, in a state in which items may be changed."""
     found = ExternalConnection.objects.alive().select_for_update(no_key=True)
@@ -234,6 +260,15 @@ def _alone(container: Container) -> ExternalConnection:
         raise ItemNotFound("Connection")
     require_changeable(container._replace(state=current.state))
     return current
+
+
+def _changed_since(container: Container) -> GraphError:
+    """Why nothing was written to a connection that has been looked at before."""
+    found = ExternalConnection.objects.alive().filter(pk=container.key).first()
+    if found is None:
+        return ItemNotFound("Connection")
+    now = container._replace(state=found.state)
+    return _not_in_this_state(now, "written or deleted", CHANGEABLE)
 
 
 def _no_room(found: ExternalConnection) -> LimitExceeded:
@@ -253,8 +288,7 @@ def _hold(container: Container, *, shared: bool) -> None:
 
 
 def _locked(container: Container, graph_id: str) -> ExternalItem:
-    found = ExternalItem.objects.filter(connection=container.key, graph_id=graph_id)
-    item = found.select_for_update(no_key=True).first()
+    item = with_id(container, graph_id).select_for_update(no_key=True).first()
     if item is None:
         raise ItemNotFound("ExternalItem")
     return item

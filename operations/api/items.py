@@ -15,7 +15,7 @@ from operations.api.answers import empty
 from operations.api.entity_types import ITEM
 from operations.api.query import Rows
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
-from operations.errors import InvalidRequest, ItemNotFound
+from operations.errors import InvalidRequest, LimitExceeded
 from operations.item_rules import item_id_fault, read_item
 from operations.models import ExternalItem, ItemTally
 from operations.models.container import Container
@@ -66,15 +66,17 @@ class ItemViewSet(GraphViewSet):
             address = self.root.item_url(found.graph_id, graph_id)
             return self._written(found, item, status=201, headers={"Location": address}), item
 
-        return self.once(make)
+        try:
+            return self.once(make)
+        except LimitExceeded:
+            ingestion.settle(found, self.actor)
+            raise
 
     def retrieve(self, request: Request, connection_id: str, item_id: str) -> HttpResponse:
         found = self.container(connection_id)
         ingestion.require_readable(found)
         options = self.query_options(ENTITY_OPTIONS)
-        item = ExternalItem.objects.filter(connection=found.key, graph_id=item_id).first()
-        if item is None:
-            raise ItemNotFound("ExternalItem")
+        item = ingestion.find(found, item_id)
         headers = {"ETag": item.etag}
         return self.not_modified(item.etag, headers) or self.entity(
             self.render.item(item, connection_id=found.graph_id),
