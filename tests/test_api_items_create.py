@@ -44,7 +44,20 @@ def test_creates_through_both_roots_and_both_paths(graph, way_in):
 
 @pytest.mark.parametrize(
     "graph_id",
-    ["a", "a/b", "it's", "100%", "%2F", "a?b#c", "$count", "a b+c", "('x')", "東京", "\n", "a" * 128],
+    [
+        "a",
+        "a/b",
+        "it's",
+        "100%",
+        "%2F",
+        "a?b#c",
+        "$count",
+        "a b+c",
+        "('x')",
+        "東京",
+        "\n",
+        "a" * 128,
+    ],
 )
 def test_the_location_can_be_read(graph, graph_id):
     created = graph.post(ITEMS, item(id=graph_id))

@@ -322,8 +322,7 @@ def test_every_fault_at_once_each_with_its_property_and_rule(graph):
     }
     sentences = {each["target"]: each["message"] for each in error["details"]}
     assert sentences["properties/titel"] == (
-        "Property 'properties/titel' is not in the schema of the connection. "
-        "Did you mean 'title'?"
+        "Property 'properties/titel' is not in the schema of the connection. Did you mean 'title'?"
     )
     assert sentences["properties/size"] == (
         "Property 'properties/size' must be an integer of at most 64 bits, not a string: "

@@ -60,9 +60,10 @@ def test_what_is_sent_is_replaced_whole_and_the_rest_stays(graph, root, sent):
 
 
 def test_a_label_can_be_taken_away(graph):
-    assert "informationProtectionLabel" not in graph.patch(
-        PATH, {"informationProtectionLabel": None}
-    ).json()
+    assert (
+        "informationProtectionLabel"
+        not in graph.patch(PATH, {"informationProtectionLabel": None}).json()
+    )
     assert "informationProtectionLabel" not in stored(graph)
 
 
