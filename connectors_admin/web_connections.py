@@ -241,7 +241,8 @@ class Connection:
                 self.source.body.write(self.received[:taken])
         del self.received[:taken]
         self.size += taken
-        if self.size > self.limits.body:
+        content = self.source.body.tell()
+        if max(content, self.size - content) > self.limits.body:  # chunks have frames
             raise RequestTooLarge(self.limits.body)
         if is_whole:
             if self.chunks:

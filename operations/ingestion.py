@@ -12,16 +12,18 @@ from functools import lru_cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from operations import quota
 from operations.errors import (
+    GraphError,
     InvalidStateTransition,
     ItemNotFound,
     LimitExceeded,
     NameAlreadyExists,
 )
-from operations.item_rules import Shape
+from operations.item_rules import Shape, item_id_fault
 from operations.models import (
     Actor,
     ConnectionState,
@@ -34,8 +36,9 @@ from operations.models import (
 )
 from operations.models.container import Container
 from operations.models.item import columns_of, size_of, written_by
-from operations.models.item_row import LABEL
+from operations.models.item_row import COLUMNS, LABEL, ItemRow
 from operations.models.item_writing import Written, write
+from operations.models.prepared import Prepared, parameter
 from operations.preconditions import ALWAYS, Precondition
 
 #: States in which an item may be read, changed or deleted, and created.
@@ -92,9 +95,36 @@ def _shape(schema_key: int, since: Any) -> Shape:
 # Items -------------------------------------------------------------------------------------------
 
 
+def with_id(container: Container, graph_id: str) -> QuerySet[ExternalItem]:
+    """The item with exactly this id, or none. Not every text of an address can be looked up."""
+    if item_id_fault(graph_id):
+        return ExternalItem.objects.none()
+    return ExternalItem.objects.filter(connection=container.key, graph_id=graph_id)
+
+
+def _shown() -> Any:
+    of = {name: parameter(ExternalItem, name) for name in ("connection", "graph_id")}
+    return ExternalItem.objects.filter(**of).order_by().values_list(*COLUMNS)
+
+
+_SHOWN = Prepared[Any](_shown)
+
+
+def find(container: Container, graph_id: str) -> ItemRow:
+    """What is shown of the item with this id. Raises ItemNotFound."""
+    rows = (
+        []
+        if item_id_fault(graph_id)
+        else _SHOWN.tuples(connection=container.key, graph_id=graph_id)
+    )
+    if not rows:
+        raise ItemNotFound("ExternalItem")
+    return ItemRow._make(rows[0])
+
+
 def require_item(container: Container, graph_id: str) -> None:
-    """Raise ItemNotFound unless there is an item with exactly this id."""
-    if not ExternalItem.objects.filter(connection=container.key, graph_id=graph_id).exists():
+    """Raise ItemNotFound unless there is an item with this id."""
+    if not with_id(container, graph_id).exists():
         raise ItemNotFound("ExternalItem")
 
 
@@ -150,8 +180,8 @@ def update(
         whole = {"acl": item.acl, "properties": item.properties, "content": item.content}
         whole |= {LABEL: item.label, **values}
         written = write(container.key, _columns(graph_id, whole, actor), CHANGEABLE)
-        if written is None:
-            raise _not_in_this_state(Container.of(item.connection), "written", CHANGEABLE)
+        if written is None:  # a lock that others share lets in a new state, and a deletion
+            raise _changed_since(container)
         item.refresh_from_db()
     return item
 
@@ -227,6 +257,15 @@ def _put_carefully(
     return written
 
 
+def settle(container: Container, actor: Actor) -> None:
+    """Bring a connection into the state that its room means. Raises what ``create`` raises.
+
+    For one whose refused create was undone, and the new state with it.
+    """
+    with transaction.atomic():
+        quota.settle(_alone(container), actor, quota.room_alone(container.key))
+
+
 def _alone(container: Container) -> ExternalConnection:
     """The connection, locked, in a state in which items may be changed."""
     found = ExternalConnection.objects.alive().select_for_update(no_key=True)
@@ -235,6 +274,15 @@ def _alone(container: Container) -> ExternalConnection:
         raise ItemNotFound("Connection")
     require_changeable(container._replace(state=current.state))
     return current
+
+
+def _changed_since(container: Container) -> GraphError:
+    """Why nothing was written to a connection that has been looked at before."""
+    found = ExternalConnection.objects.alive().filter(pk=container.key).first()
+    if found is None:
+        return ItemNotFound("Connection")
+    now = container._replace(state=found.state)
+    return _not_in_this_state(now, "written or deleted", CHANGEABLE)
 
 
 def _no_room(found: ExternalConnection) -> LimitExceeded:
@@ -254,8 +302,7 @@ def _hold(container: Container, *, shared: bool) -> None:
 
 
 def _locked(container: Container, graph_id: str) -> ExternalItem:
-    found = ExternalItem.objects.filter(connection=container.key, graph_id=graph_id)
-    item = found.select_for_update(no_key=True).first()
+    item = with_id(container, graph_id).select_for_update(no_key=True).first()
     if item is None:
         raise ItemNotFound("ExternalItem")
     return item

@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from django.conf import settings
 
 from tests.processes import (
     Serving,
@@ -29,6 +30,8 @@ from tests.processes import (
 
 MANY = 200
 FEW = 60
+#: Bytes of a body.
+LARGEST = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
 #: What a creation writes to.
 WRITTEN = "operations_externalconnection"
 HEAD = "Host: localhost\r\nAuthorization: Bearer x\r\n"
@@ -262,13 +265,23 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(patient):
         status, body = ask(patient, request.encode())
         error = json.loads(body)["error"]
         assert (status, error["code"]) == (413, "RequestEntityTooLarge")
-        assert error["message"] == "The request body is larger than the maximum of 4000000 bytes."
+        assert (
+            error["message"] == f"The request body is larger than the maximum of {LARGEST} bytes."
+        )
 
 
 def test_a_body_that_grows_too_large_is_cut(patient):
     chunk = b"10000\r\n" + b" " * 65_536 + b"\r\n"
     with connect(patient, POST.encode() + b"Transfer-Encoding: chunked\r\n\r\n") as connection:
-        for _ in range(4_000_000 // 65_536 + 1):
+        for _ in range(LARGEST // 65_536 + 1):
+            connection.sendall(chunk)
+        assert answers(read(connection))[0] == 413
+
+
+def test_chunks_with_more_around_them_than_in_them_are_cut(patient):
+    chunk = b"1;" + b"a" * 1000 + b"\r\n \r\n"
+    with connect(patient, POST.encode() + b"Transfer-Encoding: chunked\r\n\r\n") as connection:
+        for _ in range(LARGEST // 1000 + 1):
             connection.sendall(chunk)
         assert answers(read(connection))[0] == 413
 

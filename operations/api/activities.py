@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils.dateparse import parse_datetime
 from rest_framework.request import Request
 
 from operations import access, ingestion, logs
@@ -17,7 +16,7 @@ from operations.api.entity_types import ITEM
 from operations.api.representation import Json, key
 from operations.api.views import GraphViewSet
 from operations.errors import Fault, InvalidRequest, invalid, required, undeclared
-from operations.item_rules import read_activity
+from operations.item_rules import moment_of, read_activity
 from operations.models import ActivityType, ExternalItem, IdentityType
 
 #: How many one call may bring.
@@ -84,7 +83,7 @@ def _columns(values: Json) -> Json:
     by = values["performedBy"]
     return {
         "kind": ActivityType.from_word(values["type"]),
-        "started_at": parse_datetime(values["startDateTime"]),
+        "started_at": moment_of(values["startDateTime"]),
         "performed_by": by["id"],
         "performed_by_kind": IdentityType.from_word(by["type"]),
     }

@@ -15,26 +15,16 @@ from operations.api.answers import empty
 from operations.api.entity_types import ITEM
 from operations.api.query import Rows
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
-from operations.errors import InvalidRequest, ItemNotFound
+from operations.errors import InvalidRequest, LimitExceeded
 from operations.item_rules import item_id_fault, read_item
 from operations.models import ExternalItem, ItemTally
 from operations.models.container import Container
-from operations.models.item_row import COLUMNS, ItemMembers, ItemRow
-from operations.models.prepared import Prepared, parameter
+from operations.models.item_row import ItemMembers, ItemRow
 from operations.odata.options import QueryOptions
 
 NAVIGATION = "items"
 #: Bytes of items in one page of a list, but for its first one: a page is kept in memory.
 MOST_BYTES = 4_000_000
-
-
-def _one() -> Any:
-    of = {name: parameter(ExternalItem, name) for name in ("connection", "graph_id")}
-    return ExternalItem.objects.filter(**of).order_by().values_list(*COLUMNS)
-
-
-#: The item with an id, as it is shown.
-ONE = Prepared[Any](_one)
 
 
 class ItemViewSet(GraphViewSet):
@@ -76,16 +66,17 @@ class ItemViewSet(GraphViewSet):
             address = self.root.item_url(found.graph_id, graph_id)
             return self._written(found, item, status=201, headers={"Location": address}), item
 
-        return self.once(make)
+        try:
+            return self.once(make)
+        except LimitExceeded:
+            ingestion.settle(found, self.actor)
+            raise
 
     def retrieve(self, request: Request, connection_id: str, item_id: str) -> HttpResponse:
         found = self.container(connection_id)
         ingestion.require_readable(found)
         options = self.query_options(ENTITY_OPTIONS)
-        rows = ONE.tuples(connection=found.key, graph_id=item_id)
-        if not rows:
-            raise ItemNotFound("ExternalItem")
-        item = ItemRow._make(rows[0])
+        item = ingestion.find(found, item_id)
         headers = {"ETag": item.etag}
         return self.not_modified(item.etag, headers) or self.entity(
             self.render.item(item, connection_id=found.graph_id),

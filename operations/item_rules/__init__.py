@@ -11,7 +11,7 @@ from operations.item_rules.ids import MAX_ITEM_ID, item_id_fault
 from operations.item_rules.items import read_item
 from operations.item_rules.people import read_activity, read_group, read_member
 from operations.item_rules.reading import MAX_FAULTS
-from operations.item_rules.values import Shape
+from operations.item_rules.values import Shape, moment_of
 from operations.item_rules.words import (
     ACCESS_TYPES,
     ACL_TYPES,
@@ -32,6 +32,7 @@ __all__ = [
     "MAX_ITEM_ID",
     "Shape",
     "item_id_fault",
+    "moment_of",
     "read_activity",
     "read_group",
     "read_item",

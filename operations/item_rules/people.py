@@ -5,7 +5,7 @@ from __future__ import annotations
 from operations.errors import Fault
 from operations.item_rules.ids import MAX_ITEM_ID
 from operations.item_rules.reading import Json, Reader
-from operations.item_rules.values import DATE_TIME
+from operations.item_rules.values import DATE_TIME, moment_of
 from operations.item_rules.words import ACTIVITY_TYPES, IDENTITY_SOURCES, IDENTITY_TYPES
 
 GROUP_MEMBERS = ("id", "displayName", "description", "members")
@@ -54,8 +54,11 @@ def read_activity(document: object, path: str) -> tuple[Json, list[Fault]]:
     faults: list[Fault] = []
     activity = Reader(document, path, ACTIVITY_MEMBERS, faults)
     start = activity.given("startDateTime")
-    if start is not None and not DATE_TIME.holds(start):
-        faults += DATE_TIME.faults(start, activity.at("startDateTime"), "")
+    if start is not None:
+        if not DATE_TIME.holds(start):
+            faults += DATE_TIME.faults(start, activity.at("startDateTime"), "")
+        elif moment_of(start) is None:
+            activity.fault("startDateTime", "must be in the years 1 to 9999 in UTC as well")
     kind = activity.given_word("type", ACTIVITY_TYPES)
     performer = None
     value = activity.given("performedBy")

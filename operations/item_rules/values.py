@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
@@ -55,6 +55,15 @@ def is_date_time(value: object) -> bool:
         return False
     year, month, day = match.groups()
     return day <= "28" or _is_day(int(year), int(month), int(day))
+
+
+def moment_of(text: str) -> datetime | None:
+    """The moment of a text that ``is_date_time``, exact to the microsecond. None where its offset
+    takes it out of the years 1 to 9999, which are all that UTC has here."""
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except OverflowError:
+        return None
 
 
 def _is_day(year: int, month: int, day: int) -> bool:
