@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.clients.msgraph import is_ready, refused, sdk
+from tests.clients.sdk import is_ready, refused, sdk
 from tests.processes import own_database, serve
 
 pytestmark = [

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from tests.clients.msgraph import ClientSecret, refused, sdk
+from tests.clients.sdk import ClientSecret, refused, sdk
 from tests.processes import own_database, serve
 
 pytestmark = [
