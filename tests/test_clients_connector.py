@@ -1,6 +1,7 @@
 """Connectors as they are published run from their first call to their last, and once more.
 
-Each is a program of its own (clients/connector.py), against ``serve`` with its worker.
+Each is a program of its own (clients/connector.py, clients/javascript/connector.js), against
+``serve`` with its worker, over TLS.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -24,7 +26,9 @@ from tests.processes import Serving, manage, own_database, serve, shell, wait_fo
 
 pytestmark = pytest.mark.clients
 
-PROGRAM = Path(__file__).parent / "clients" / "connector.py"
+HERE = Path(__file__).parent / "clients"
+PYTHON = (sys.executable, str(HERE / "connector.py"))
+JAVASCRIPT = ("node", str(HERE / "javascript" / "connector.js"))
 DOCUMENTS = 200
 LIMIT = 1000
 BEGINNING = datetime(2024, 1, 1, 12, tzinfo=UTC)
@@ -35,7 +39,7 @@ def serving(tmp_path_factory):
     """A registration takes half a second, so that it is seen in progress."""
     with own_database(tmp_path_factory.mktemp("connector")) as environment:
         environment |= {"OPERATION_DURATION": "0.5", "ITEMS_PER_CONNECTION": str(LIMIT)}
-        with serve(environment) as running:
+        with serve(environment, "--tls") as running:
             yield running
 
 
@@ -78,11 +82,11 @@ class Connector:
     """The program with what it is told."""
 
     environment: dict[str, str]
-    arguments: list[str]
+    command: list[str]
 
     def start(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(PROGRAM), *self.arguments],
+            self.command,
             env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -99,13 +103,19 @@ class Connector:
 
 
 def connector(
-    serving: Serving, name: str, folder: Path, client: tuple[str, str] | None = None, **options: str
+    serving: Serving,
+    name: str,
+    folder: Path,
+    program: tuple[str, ...] = PYTHON,
+    client: tuple[str, str] | None = None,
+    **options: str,
 ) -> Connector:
     """``client``: another application than the first one."""
     client_id, secret = client or (
         serving.printed("Client id"),
         serving.printed("Client secret"),
     )
+    authority = serving.printed("CA file")
     environment = {
         "PATH": os.environ["PATH"],
         "BASE": serving.address,
@@ -113,9 +123,12 @@ def connector(
         "CLIENT_ID": client_id,
         "CLIENT_SECRET": secret,
         "DELAY": "0.2",
+        "SSL_CERT_FILE": authority,
+        "NODE_EXTRA_CA_CERTS": authority,
         "PYTHONWARNINGS": "ignore",
     }
-    return Connector(environment | options, [name, str(folder), str(folder.parent / "state.json")])
+    state = folder.parent / "state.json"
+    return Connector(environment | options, [*program, name, str(folder), str(state)])
 
 
 def get(serving: Serving, path: str) -> Any:
@@ -124,8 +137,9 @@ def get(serving: Serving, path: str) -> Any:
         path if path.startswith("http") else f"{serving.address}{path}",
         headers={"Authorization": f"Bearer {serving.token}"},
     )
+    trusting = ssl.create_default_context(cafile=serving.printed("CA file"))
     try:
-        with urllib.request.urlopen(request, timeout=30) as response:
+        with urllib.request.urlopen(request, timeout=30, context=trusting) as response:
             return json.load(response)
     except urllib.error.HTTPError as error:
         if error.code != 404:
@@ -156,11 +170,18 @@ def assert_holds(serving: Serving, name: str, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "version"), [("PATCH", "v1.0"), ("POST", "v1.0"), ("PATCH", "beta")]
+    ("name", "program", "method", "version"),
+    [
+        ("docspython", PYTHON, "PATCH", "v1.0"),
+        ("docspythonpost", PYTHON, "POST", "v1.0"),
+        ("docspythonbeta", PYTHON, "PATCH", "beta"),
+        ("docsjs", JAVASCRIPT, "PATCH", "v1.0"),
+        ("docsjspost", JAVASCRIPT, "POST", "v1.0"),
+        ("docsjsbeta", JAVASCRIPT, "PATCH", "beta"),
+    ],
 )
-def test_from_nothing_and_once_more(serving, folder, method, version):
-    name = f"docs{method.lower()}{version.replace('.', '')}"
-    program = connector(serving, name, folder, SCHEMA_METHOD=method, VERSION=version)
+def test_from_nothing_and_once_more(serving, folder, name, program, method, version):
+    program = connector(serving, name, folder, program, SCHEMA_METHOD=method, VERSION=version)
 
     first = program.run()
 
@@ -231,9 +252,12 @@ def assert_items_are_whole(serving: Serving, name: str) -> None:
     assert untagged["tags"] == [] and untagged["lastModified"] == "2024-01-01T12:06:00+00:00"
 
 
-def test_a_registration_that_fails_is_told_and_made_up_for(serving, folder):
+@pytest.mark.parametrize(
+    ("name", "program"), [("docsfailed", PYTHON), ("docsfailedjs", JAVASCRIPT)]
+)
+def test_a_registration_that_fails_is_told_and_made_up_for(serving, folder, name, program):
     """The first one is made to fail, as teams do who rehearse it."""
-    program = connector(serving, "docsfailed", folder)
+    program = connector(serving, name, folder, program)
     shell(
         serving.environment,
         "from operations.models import OutcomeRule\n"
@@ -246,10 +270,10 @@ def test_a_registration_that_fails_is_told_and_made_up_for(serving, folder):
 
     assert (failed.returncode, said) == (1, "")
     assert "The schema was not registered: The schema cannot be provisioned." in errors
-    assert get(serving, "/v1.0/external/connections/docsfailed")["state"] == "draft"
+    assert get(serving, f"/v1.0/external/connections/{name}")["state"] == "draft"
     done = program.run()
     assert not done["made_connection"] and done["made_schema"]
-    assert_holds(serving, "docsfailed", DOCUMENTS)
+    assert_holds(serving, name, DOCUMENTS)
 
 
 def test_it_waits_until_it_is_allowed_to(serving, folder):
@@ -266,7 +290,7 @@ def test_it_waits_until_it_is_allowed_to(serving, folder):
     )
     client = made["clientId"], made["clientSecret"]
 
-    with connector(serving, "docswaiting", folder, client).start() as waiting:
+    with connector(serving, "docswaiting", folder, client=client).start() as waiting:
         assert waiting.stderr is not None
         assert "Waiting for consent" in waiting.stderr.readline()
         shell(
@@ -296,9 +320,11 @@ def unthrottled(serving: Serving, name: str) -> dict[str, str] | None:
 def test_it_goes_slower_when_it_is_told_to(tmp_path, folder):
     """429 with Retry-After: every item arrives nevertheless, and once."""
     limit = {"THROTTLE_LIMIT": "40", "THROTTLE_WINDOW": "3"}
-    with own_database(tmp_path / "throttled") as environment, serve(environment | limit) as running:
-        program = connector(running, "docsthrottled", folder)
-        done = program.run()
+    with (
+        own_database(tmp_path / "throttled") as environment,
+        serve(environment | limit, "--tls") as running,
+    ):
+        done = connector(running, "docsthrottled", folder).run()
         assert done["throttled"] > 0
         assert len(done["put"]) == DOCUMENTS
 
