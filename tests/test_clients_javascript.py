@@ -5,19 +5,15 @@ It sends its token to https addresses only, and follows links only when they are
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-from pathlib import Path
+from functools import partial
 
 import pytest
 
+from tests.clients.node import assert_graph_error, run
 from tests.graph import GUID
 from tests.processes import own_database, serve
 
 pytestmark = pytest.mark.clients
-
-SCRIPT = Path(__file__).parent / "clients" / "javascript" / "scenarios.js"
 
 
 @pytest.fixture(scope="module")
@@ -29,35 +25,7 @@ def serving(tmp_path_factory):
 
 @pytest.fixture
 def node(serving):
-    """Runs a scenario in Node and returns what it saw."""
-
-    def run(scenario: str) -> dict:
-        done = subprocess.run(
-            ["node", str(SCRIPT), scenario],
-            env={
-                "PATH": os.environ["PATH"],
-                "NODE_EXTRA_CA_CERTS": serving.printed("CA file"),
-                "BASE": serving.address,
-                "TOKEN_URL": serving.printed("Token address"),
-                "CLIENT_ID": serving.printed("Client id"),
-                "CLIENT_SECRET": serving.printed("Client secret"),
-            },
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    return run
-
-
-def assert_graph_error(seen: dict, status: int, code: str, says: str = "") -> None:
-    assert seen.get("isGraphError"), seen
-    assert (seen["statusCode"], seen["code"]) == (status, code)
-    assert seen["message"] and says in seen["message"]
-    assert GUID.fullmatch(seen["requestId"])
-    assert seen["inner"]["client-request-id"] and seen["date"] != "Invalid Date"
+    return partial(run, serving, "connections.js")
 
 
 @pytest.mark.parametrize("scenario", ["life", "lifeAtTheRoot"])

@@ -1,18 +1,30 @@
 """The programs on the API tab: filled in, and the one for the shell runs as it is pasted."""
 
+import ast
 import html
 import re
 import shutil
 import subprocess
+import threading
+from contextlib import contextmanager
 
 import pytest
+from django.db import connections
 from django.urls import reverse
 
 from operations import tokens
-from operations.dashboard.presentation.recipes import CLIENT_ID, CLIENT_SECRET, LANGUAGES
+from operations.dashboard.presentation.recipes import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    LANGUAGES,
+    SHOWN,
+    example_properties,
+)
+from operations.item_rules import Shape
+from operations.item_rules.values import KINDS
 from operations.models import ConnectionOperation, OperationStatus
 from tests import factories
-from tests.graph import OWNED
+from tests.graph import ITEMS_OWNED, OWNED
 
 BEGINNING = re.compile(r'<pre id="code-[^>]*>(.*?)</pre>', re.DOTALL)
 
@@ -37,7 +49,7 @@ def test_address_tenant_and_connection_are_filled_in_and_no_secret_is(viewer, la
     assert tokens.tenant_id() in code
     assert "contosohr" in code
     assert CLIENT_ID in code and CLIENT_SECRET in code
-    assert not re.search(r"\{(schema|base|tenant|connection|client|secret)\}", code)
+    assert not re.search(r"\{(schema|item|bag|base|tenant|connection|client|secret)\}", code)
     assert ("to be edited" in code) is has_schema
 
 
@@ -60,10 +72,66 @@ def test_an_unknown_language_is_the_first(viewer):
     assert programs(viewer, "&in=cobol") == programs(viewer)
 
 
+EVERY_TYPE = [{"name": f"p{kind}", "type": kind} for kind in KINDS]
+
+
+@pytest.mark.parametrize("prop", EVERY_TYPE, ids=lambda prop: prop["type"])
+def test_the_item_that_is_put_holds_what_the_schema_in_force_lets_it(prop):
+    bag = example_properties([prop])
+
+    assert prop["name"] in bag
+    assert Shape.of({"properties": [prop]}).faults(bag) == []
+
+
+def test_the_item_has_an_address_where_the_schema_says_so_and_no_more_than_a_few_properties():
+    link = {"name": "link", "type": "string", "labels": ["url"]}
+
+    bag = example_properties([link, *EVERY_TYPE])
+
+    assert bag["link"].startswith("https://")
+    assert len([name for name in bag if "@" not in name]) == SHOWN
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", KINDS)
+def test_python_puts_the_same_item(viewer, kind):
+    connection = factories.make_connection("contosohr")
+    prop = factories.a_property("given", type=kind)
+    factories.register_schema(connection, factories.a_schema(prop))
+
+    (program,) = programs(viewer, "&in=python")
+
+    (bag,) = [
+        ast.literal_eval(call.keywords[0].value)
+        for call in ast.walk(ast.parse(program))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "Properties"
+    ]
+    assert bag == example_properties([prop])
+
+
+@contextmanager
+def working():
+    """A worker beside the web server: what is registered comes to an end."""
+    over = threading.Event()
+
+    def work():
+        while not over.wait(0.1):
+            factories.work_off()
+        connections.close_all()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        yield
+    finally:
+        over.set()
+        worker.join()
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("has_schema", [True, False])
 def test_the_shell_runs_it_as_it_is_pasted(live_server, viewer, tmp_path, has_schema):
-    application = factories.make_application(OWNED)
+    application = factories.make_application(OWNED, ITEMS_OWNED)
     connection = factories.make_connection("contosohr", owner=application)
     if has_schema:
         factories.register_schema(connection)
@@ -71,18 +139,17 @@ def test_the_shell_runs_it_as_it_is_pasted(live_server, viewer, tmp_path, has_sc
     code = "\n".join(programs(viewer, host=host))
     code = code.replace(CLIENT_ID, str(application.app_id))
     code = code.replace(CLIENT_SECRET, application.secret_text)
-    # no worker runs here: what is registered is looked at once and then let go
-    code = code.replace("grep -q inprogress", "grep -q nothing")
 
-    done = subprocess.run(
-        [shutil.which("bash") or "bash", "-eu"],
-        input=code,
-        cwd=tmp_path,
-        env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    with working():
+        done = subprocess.run(
+            [shutil.which("bash") or "bash", "-eu"],
+            input=code,
+            cwd=tmp_path,
+            env={"PATH": "/usr/local/bin:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
 
     said = done.stdout + done.stderr
     assert done.returncode == 0, said
@@ -90,6 +157,8 @@ def test_the_shell_runs_it_as_it_is_pasted(live_server, viewer, tmp_path, has_sc
     assert "HTTP/1.1 202" in said
     assert '"value":[]' in done.stdout.splitlines()[-1].replace('": ', '":')
     registration, crawl = connection.operations.order_by("-id")[:2][::-1]
-    assert registration.is_workers and registration.status == OperationStatus.INPROGRESS
+    assert registration.is_workers and registration.status == OperationStatus.COMPLETED
     assert crawl.graph_id.startswith("crawl-") and crawl.status == OperationStatus.COMPLETED
     assert ConnectionOperation.objects.count() == 2 + has_schema
+    item = connection.items.get()
+    assert item.graph_id == "ticket 1" and item.properties["title"] == "An example"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -170,11 +171,14 @@ def activity(request: HttpRequest, found: ExternalConnection, now: datetime) -> 
 def api(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
     chosen = request.GET.get("in", "")
     chosen = chosen if chosen in LANGUAGES else next(iter(LANGUAGES))
-    has_schema = found.schemas.exists()
+    schema = found.schema_in_force
+    properties = schema.properties if schema else ()
     return {
         "languages": [(each.id, each.name, each.id == chosen) for each in LANGUAGES.values()],
         "language": LANGUAGES[chosen],
-        "steps": _steps(request, found, chosen, has_schema=has_schema),
+        "steps": _steps(
+            request, found, chosen, has_schema=schema is not None, properties=properties
+        ),
     }
 
 
@@ -184,6 +188,7 @@ def _steps(
     language: str,
     *,
     has_schema: bool,
+    properties: Sequence[Any] = (),
     only: tuple[str, ...] = (),
 ) -> list[Step]:
     filled_in = LANGUAGES[language].filled_in(
@@ -191,5 +196,6 @@ def _steps(
         tenant=tokens.tenant_id(),
         connection=found.graph_id,
         has_schema=has_schema,
+        properties=properties,
     )
     return [step for step in filled_in.steps if not only or step.id in only]

@@ -2,21 +2,61 @@
 
 The address, the tenant and the connection are filled in; the client's id and secret are for the
 reader to fill in. A registration sends the schema that is in force back, so that it can be edited:
-Graph refuses one that leaves a property out.
+Graph refuses one that leaves a property out. The item that is put has some of its properties.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from textwrap import indent
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext_lazy as _
+
+from operations.item_rules.values import KINDS, TYPE
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise
 
+Json = dict[str, Any]
+
 CLIENT_ID = "00000000-0000-0000-0000-000000000000"
 CLIENT_SECRET = "the-secret-of-the-client"
+#: Properties of the item that is put, at most.
+SHOWN = 5
+#: A value of each type that is no collection.
+VALUES = {
+    "string": "An example",
+    "int64": 1,
+    "double": 1.5,
+    "dateTime": "2024-05-31T08:30:00Z",
+    "boolean": True,
+    "principal": {"upn": "ada@contoso.com"},
+}
+ADDRESS = "https://contoso.com/tickets/1"
+
+
+def example_properties(properties: Sequence[Json]) -> Json:
+    """What an item may hold under a schema with these properties."""
+    bag: Json = {}
+    for prop in properties[:SHOWN]:
+        name, kind = prop["name"], KINDS[prop["type"]]
+        value = VALUES[prop["type"].removesuffix("Collection")]
+        if not {"url", "iconUrl"}.isdisjoint(prop.get("labels") or ()):
+            value = ADDRESS
+        if kind.is_collection:
+            bag[f"{name}{TYPE}"] = kind.edm
+            value = [value]
+        bag[name] = value
+    return bag
+
+
+def _in_python(bag: Json) -> str:
+    """As it stands in an argument of the program."""
+    text = json.dumps(bag, indent=4).replace(": true", ": True").replace("    true", "    True")
+    return indent(text, " " * 8).lstrip()
 
 
 @dataclass(frozen=True)
@@ -40,11 +80,23 @@ class Language:
     schema_sent_back: str
 
     def filled_in(
-        self, *, base_url: str, tenant: str, connection: str, has_schema: bool
+        self,
+        *,
+        base_url: str,
+        tenant: str,
+        connection: str,
+        has_schema: bool,
+        properties: Sequence[Json] = (),
     ) -> Language:
-        """With the values of a connection. Only names that we make up stand in braces alone."""
+        """With the values of a connection. Only names that we make up stand in braces alone.
+
+        ``properties`` are those of the schema in force, for the item that is put.
+        """
+        bag = example_properties(properties or OWN_PROPERTIES)
         values = {
             "{schema}": self.schema_sent_back if has_schema else self.schema_of_its_own,
+            "{item}": json.dumps({"acl": [EVERYONE], "properties": bag, "content": TEXT}, indent=2),
+            "{bag}": _in_python(bag),
             "{base}": base_url,
             "{tenant}": tenant,
             "{connection}": connection,
@@ -64,9 +116,15 @@ class Language:
         return "\n\n".join(step.code for step in self.steps)
 
 
+#: What is in a schema of a program's own, and the members of an item besides its properties.
+OWN_PROPERTIES = ({"name": "title", "type": "string"},)
+EVERYONE = {"accessType": "grant", "type": "everyone", "value": "everyone"}
+TEXT = {"type": "text", "value": "Its text."}
+
 TOKEN = _("Get a token")
 GET = _("Get the connection")
 REGISTER = _("Register a schema and follow it to its end")
+PUT = _("Put an item")
 REPORT = _("Report an operation of your own")
 LIST = _("List the failed operations")
 
@@ -104,6 +162,19 @@ auth() {
 LOCATION=$(auth -i -X PATCH $CONNECTION/schema -d @schema.json \
     | tee /dev/stderr | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
 [ -n "$LOCATION" ] && while auth $LOCATION | tee /dev/stderr | grep -q inprogress; do sleep 1; done
+""",
+        ),
+        Step(
+            "put",
+            PUT,
+            r"""
+# created, or replaced with all that it holds; an id is percent-encoded: this one is "ticket 1"
+ITEM=$CONNECTION/items/ticket%201
+auth -X PUT $ITEM -d @- <<'JSON'
+{item}
+JSON
+auth $ITEM
+# delete it: auth -X DELETE $ITEM
 """,
         ),
         Step(
@@ -161,10 +232,19 @@ from msgraph import GraphRequestAdapter, GraphServiceClient
 from msgraph.generated.external.connections.item.operations.operations_request_builder import (
     OperationsRequestBuilder,
 )
+from msgraph.generated.models.external_connectors.access_type import AccessType
+from msgraph.generated.models.external_connectors.acl import Acl
+from msgraph.generated.models.external_connectors.acl_type import AclType
 from msgraph.generated.models.external_connectors.connection_operation import ConnectionOperation
 from msgraph.generated.models.external_connectors.connection_operation_status import (
     ConnectionOperationStatus,
 )
+from msgraph.generated.models.external_connectors.external_item import ExternalItem
+from msgraph.generated.models.external_connectors.external_item_content import ExternalItemContent
+from msgraph.generated.models.external_connectors.external_item_content_type import (
+    ExternalItemContentType,
+)
+from msgraph.generated.models.external_connectors.properties import Properties
 from msgraph.generated.models.external_connectors.property_ import Property_
 from msgraph.generated.models.external_connectors.property_type import PropertyType
 from msgraph.generated.models.external_connectors.schema import Schema
@@ -210,6 +290,16 @@ async def main():
     while (operation := await poll.get()).status == ConnectionOperationStatus.Inprogress:
         await asyncio.sleep(1)
     print(operation.id, operation.status.value, operation.error)
+
+    # put an item: created, or replaced with all that it holds
+    everyone = Acl(access_type=AccessType.Grant, type=AclType.Everyone, value="everyone")
+    item = ExternalItem(
+        acl=[everyone],
+        properties=Properties(additional_data={bag}),
+        content=ExternalItemContent(type=ExternalItemContentType.Text, value="Its text."),
+    )
+    put = await one.items.by_external_item_id("ticket 1").put(item)
+    print(put.id, put.properties.additional_data)
 
     # report an operation of your own
     crawl = f"crawl-{int(time.time())}"
@@ -284,6 +374,18 @@ do {
     $Operation = Invoke-RestMethod @Call -Uri $Location
 } while ($Operation.status -eq "inprogress")
 $Operation
+""",
+        ),
+        Step(
+            "put",
+            PUT,
+            """
+# created, or replaced with all that it holds
+$Item = @'
+{item}
+'@
+$ItemId = [uri]::EscapeDataString("ticket 1")
+Invoke-RestMethod @Call -Method Put -Uri "$Connection/items/$ItemId" -Body $Item
 """,
         ),
         Step(

@@ -1,69 +1,9 @@
-// What a JavaScript program does with the official client, against a server that speaks https.
-//
-//   node scenarios.js NAME    runs one of the functions below and prints what it saw as JSON
-//
-// BASE, TOKEN_URL, CLIENT_ID and CLIENT_SECRET say where; NODE_EXTRA_CA_CERTS makes Node trust it.
+// Connections, schemas and operations (client.js says how it is run).
 
 import graph from "@microsoft/microsoft-graph-client";
+import { SCHEMA, client, clientFor, main, part, poll, refused, register, sendBatch } from "./client.js";
 
-const { BatchRequestContent, BatchResponseContent, Client, GraphError, PageIterator } = graph;
-const { BASE, TOKEN_URL, CLIENT_ID, CLIENT_SECRET } = process.env;
-
-async function getAccessToken() {
-  const form = new URLSearchParams({
-    grant_type: "client_credentials",
-    client_id: CLIENT_ID,
-    client_secret: CLIENT_SECRET,
-    scope: "https://graph.microsoft.com/.default",
-  });
-  const answer = await fetch(TOKEN_URL, { method: "POST", body: form });
-  return (await answer.json()).access_token;
-}
-
-function clientFor(defaultVersion = "v1.0", provider = { getAccessToken }) {
-  return Client.initWithMiddleware({
-    baseUrl: `${BASE}/`,
-    defaultVersion,
-    customHosts: new Set([new URL(BASE).hostname]),
-    authProvider: provider,
-  });
-}
-
-const client = clientFor();
-const SCHEMA = {
-  baseType: "microsoft.graph.externalItem",
-  properties: [
-    { name: "title", type: "String", isSearchable: "true", isRetrievable: "true", labels: ["title"] },
-  ],
-};
-
-/** What a call that must fail fails with. */
-async function refused(call) {
-  try {
-    return { unexpected: await call };
-  } catch (error) {
-    const { statusCode, code, message, requestId, date } = error;
-    const inner = error.body ? JSON.parse(error.body).innerError : null;
-    const isGraphError = error instanceof GraphError;
-    return { isGraphError, statusCode, code, message, requestId, date: String(date), inner };
-  }
-}
-
-/** Follow a Location until the work has ended, as published connectors do. */
-async function poll(location) {
-  for (let turn = 0; turn < 200; turn++) {
-    const operation = await client.api(location).get();
-    if (operation.status !== "inprogress") return operation;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error("still in progress");
-}
-
-/** PATCH the schema and give back the whole answer: the client hides its headers otherwise. */
-async function register(path, schema = SCHEMA) {
-  const response = await client.api(`${path}/schema`).responseType("raw").patch(schema);
-  return { status: response.status, location: response.headers.get("Location") };
-}
+const { PageIterator } = graph;
 
 async function life(root = "/external/connections", id = "jslife") {
   const path = `${root}/${id}`;
@@ -136,23 +76,12 @@ async function paging() {
 
 /** The client takes dependencies only if there are none, if each is on the one before, or all on one. */
 async function batch() {
-  const json = { "content-type": "application/json" };
-  const request = (path, method, body) =>
-    new Request(`${BASE}${path}`, { method, headers: json, body: body && JSON.stringify(body) });
-  const content = new BatchRequestContent([
-    { id: "1", request: request("/connections", "POST", { id: "jsbatch", name: "x" }) },
-    { id: "2", request: request("/connections/jsbatch/operations", "POST", {}), dependsOn: ["1"] },
-    { id: "3", request: request("/v1.0/connections/nowhere", "GET"), dependsOn: ["2"] },
-    { id: "4", request: request("/connections/jsbatch", "GET"), dependsOn: ["3"] },
+  return sendBatch([
+    { id: "1", request: part("/connections", "POST", { id: "jsbatch", name: "x" }) },
+    { id: "2", request: part("/connections/jsbatch/operations", "POST", {}), dependsOn: ["1"] },
+    { id: "3", request: part("/v1.0/connections/nowhere", "GET"), dependsOn: ["2"] },
+    { id: "4", request: part("/connections/jsbatch", "GET"), dependsOn: ["3"] },
   ]);
-  const answer = await client.api("/$batch").post(await content.getContent());
-  const responses = new BatchResponseContent(answer);
-  const seen = {};
-  for (const [id, response] of responses.getResponses()) {
-    const { status } = response;
-    seen[id] = { status, body: await response.json(), type: response.headers.get("Content-Type") };
-  }
-  return seen;
 }
 
 /** Query options beyond paging. */
@@ -185,4 +114,4 @@ async function preferences() {
 }
 
 const scenarios = { life, lifeAtTheRoot, oldForms, errors, paging, batch, options, preferences };
-console.log(JSON.stringify(await scenarios[process.argv[2]]()));
+await main(scenarios);

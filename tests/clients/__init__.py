@@ -1,0 +1,1 @@
+"""What drives the official clients, and a connector as published programs are written."""
