@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -19,6 +21,7 @@ from operations.models import (
     ContentType,
     ExternalActivity,
     ExternalConnection,
+    ExternalGroup,
     ExternalItem,
     ItemTally,
 )
@@ -666,6 +669,21 @@ def test_what_is_being_deleted_is_looked_at_no_more(anna):
     ExternalConnection.objects.filter(pk=item.connection_id).update(deleting_since=timezone.now())
     assert anna.get(url(MODEL, "change", item.pk)).status_code == 200
     assert anna.post(url(MODEL, "change", item.pk), {"acl": "[]"}).status_code == 403
+
+
+def test_every_item_and_group_of_the_demo_goes_through_its_form(anna):
+    call_command("seed_demo", stdout=io.StringIO())
+    before = list(ExternalItem.objects.order_by("pk").values())
+    frozen = 0
+    for row in (*ExternalItem.objects.all(), *ExternalGroup.objects.all()):
+        page = edit(anna, row) if isinstance(row, ExternalItem) else edit_group(anna, row)
+        frozen += refusals(page) != []
+    assert list(ExternalItem.objects.order_by("pk").values()) == before
+    assert frozen == 2, "those of the connection that is obsolete"
+
+
+def edit_group(client, group):
+    return submit(client, url("externalgroup", "change", group.pk))
 
 
 def test_pages_work_under_a_strict_content_policy(anna):
