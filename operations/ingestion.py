@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, transaction
@@ -25,7 +26,9 @@ from operations.errors import (
 )
 from operations.item_rules import Shape, item_id_fault
 from operations.models import (
+    Action,
     Actor,
+    Change,
     ConnectionState,
     ExternalActivity,
     ExternalConnection,
@@ -38,6 +41,7 @@ from operations.models.container import Container
 from operations.models.item import columns_of, size_of, written_by
 from operations.models.item_row import COLUMNS, LABEL, ItemRow
 from operations.models.item_writing import Written, write
+from operations.models.json_text import as_text
 from operations.models.prepared import Prepared, parameter
 from operations.preconditions import ALWAYS, Precondition
 
@@ -45,6 +49,9 @@ from operations.preconditions import ALWAYS, Precondition
 READABLE = (ConnectionState.READY, ConnectionState.OBSOLETE, ConnectionState.LIMIT_EXCEEDED)
 CHANGEABLE = (ConnectionState.READY, ConnectionState.LIMIT_EXCEEDED)
 CREATABLE = (ConnectionState.READY,)
+#: Characters that the record of a hand edit keeps of one value, and how many values.
+KEPT_OF_A_VALUE = 2000
+VALUES_KEPT = 300
 
 
 def require_readable(container: Container) -> None:
@@ -323,3 +330,112 @@ def add_activities(
             ExternalActivity(item=item, **values) for values in activities
         )
     return item
+
+
+# By hand -----------------------------------------------------------------------------------------
+
+
+def create_by_hand(
+    container: Container, graph_id: str, values: dict[str, Any], actor: Actor
+) -> ExternalItem:
+    """``create``, with a record of what the item holds."""
+    with transaction.atomic():
+        written = create(container, graph_id, values, actor)
+        item = ExternalItem.objects.get(pk=written.key)
+        _record(actor, Action.ITEM_WRITTEN, item, None, _members(item))
+    return item
+
+
+def update_by_hand(
+    container: Container,
+    graph_id: str,
+    values: dict[str, Any],
+    actor: Actor,
+    *,
+    only_if: Precondition = ALWAYS,
+) -> ExternalItem:
+    """``update``, with a record of what was before and after. Where all members are as they were,
+    nothing is written and nothing recorded."""
+    require_changeable(container)
+    with transaction.atomic():
+        _hold(container, shared=True)
+        current = _locked(container, graph_id)
+        only_if.check(current.etag)
+        columns = columns_of(values)
+        if columns == {name: _column(current, name) for name in columns}:
+            return current
+        before = _members(current)
+        item = update(container, graph_id, values, actor)
+        _record(actor, Action.ITEM_WRITTEN, item, before, _members(item))
+    return item
+
+
+def delete_by_hand(container: Container, item: ExternalItem, actor: Actor) -> None:
+    """``delete`` this very item, not one that has its id by now, with a record of what it held."""
+    require_changeable(container)
+    with transaction.atomic():
+        _hold(container, shared=not container.limited_by)
+        current = _locked(container, item.graph_id)
+        if current.pk != item.pk:
+            raise ItemNotFound("ExternalItem")
+        delete(container, item.graph_id, actor)
+        _record(actor, Action.ITEM_DELETED, current, _members(current), None)
+
+
+def _column(item: ExternalItem, name: str) -> Any:
+    """What is stored in a column, as ``columns_of`` gives it."""
+    value = getattr(item, name)
+    is_json = name in ("acl", "properties", "label") and value is not None
+    return as_text(value) if is_json else value
+
+
+def _members(item: ExternalItem) -> dict[str, Any]:
+    """An item as a record tells it: each property by itself, and in which order they stand."""
+    bag: dict[str, Any] = item.properties  # type: ignore[assignment]
+    each = {f"properties/{name}": value for name, value in bag.items()}
+    return {"acl": item.acl, "properties": list(bag), **each} | {
+        "content": item.content,
+        LABEL: item.label,
+    }
+
+
+def _record(
+    actor: Actor,
+    action: Action,
+    item: ExternalItem,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+) -> None:
+    """Record what differs, and of long values the beginning."""
+    told: list[dict[str, Any] | None] = []
+    for members, others in ((before, after), (after, before)):
+        if members is not None and others is not None:
+            members = {
+                name: value
+                for name, value in members.items()
+                if name not in others or as_text(value) != as_text(others[name])
+            }
+        told.append(None if members is None else _bounded(members))
+    connection = item.connection
+    subject = item.graph_id[:200]
+    Change.record(
+        actor, action, connection=connection, subject=subject, before=told[0], after=told[1]
+    )
+
+
+def _bounded(members: dict[str, Any]) -> dict[str, Any]:
+    kept = {}
+    for name, value in islice(members.items(), VALUES_KEPT):
+        if name == "content" and value and value["value"]:
+            kept[name] = {**value, "value": _beginning(value["value"])}
+        else:
+            kept[name] = _beginning(value)
+    return kept
+
+
+def _beginning(value: Any) -> Any:
+    """The value, or of a long one what its text begins with."""
+    text = value if isinstance(value, str) else as_text(value)
+    if len(text) <= KEPT_OF_A_VALUE:
+        return value
+    return f"{text[:KEPT_OF_A_VALUE]}… ({len(text):,} characters in all)"

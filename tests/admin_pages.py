@@ -30,7 +30,7 @@ def filled(form: BaseForm) -> dict[str, Any]:
     for bound in form:
         value = bound.value()
         if isinstance(value, str):
-            value = value.replace("\n", "\r\n")  # how a browser ends lines
+            value = re.sub("\r\n|\r|\n", "\r\n", value)  # how a browser ends lines
         if value is None or value is False:
             continue
         data[bound.html_name] = value

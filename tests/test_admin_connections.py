@@ -6,9 +6,19 @@ import json
 import uuid
 
 import pytest
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from operations.models import Action, Change, ConnectionState, ContentCategory, ExternalConnection
+from operations import groups
+from operations.models import (
+    Action,
+    Change,
+    ConnectionState,
+    ContentCategory,
+    ExternalConnection,
+    ItemTally,
+)
 from tests.admin_pages import act, administrator, inline_code, refusals, send, submit, told, url
 from tests.factories import (
     COMMAND,
@@ -295,12 +305,18 @@ def test_deleting_asks_and_says_what_goes_along(anna):
     connection = make_connection("contosohr")
     register_schema(connection)
     report(connection)
-    page = anna.get(url(MODEL, "delete", connection.pk))
+    groups.create(connection.pk, COMMAND, graph_id="staff")
+    ItemTally.objects.add(connection.pk, created=1204)
+    with CaptureQueriesContext(database) as queries:
+        page = anna.get(url(MODEL, "delete", connection.pk))
+    assert not [each for each in queries if "operations_externalitem" in each["sql"]]
     text = page.content.decode()
     for line in (
         "Operations: 2",
         "Schema versions: 1",
         "Outcome rules: 0",
+        "External groups, with their members: 1",
+        "Items, with the activities on them: 1,204",
         "history of changes",
     ):
         assert line in text
@@ -395,6 +411,16 @@ def test_the_latest_operations_stand_on_the_page(anna):
     assert "&lt;i&gt;Gone." in text
     assert "badge-failed" in text and "badge-open" in text
     assert f'href="{url("connectionoperation")}?connection={connection.pk}"' in text
+
+
+def test_items_and_groups_are_a_click_away(anna):
+    connection = make_connection()
+    ItemTally.objects.add(connection.pk, created=1204)
+    text = anna.get(url(MODEL, "change", connection.pk)).content.decode()
+    assert (
+        f'href="{url("externalitem")}?connection={connection.pk}" dir="auto">Items: 1,204' in text
+    )
+    assert f'href="{url("externalgroup")}?connection={connection.pk}"' in text
 
 
 def test_json_is_shown_indented(anna):

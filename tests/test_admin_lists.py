@@ -9,14 +9,20 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from operations import groups, ingestion
 from operations.models import (
     Application,
     Change,
     ConnectionOperation,
     ErrorGroup,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
+    IdentityType,
     OutcomeRule,
 )
+from operations.models.container import Container
 from tests.admin_pages import administrator, url
 from tests.factories import (
     COMMAND,
@@ -26,6 +32,7 @@ from tests.factories import (
     register_schema,
     report,
 )
+from tests.item_bodies import EVERYONE
 
 #: Of a page of the admin: two for the session and the user, one to count, and its own.
 MOST_QUERIES = 8
@@ -39,6 +46,16 @@ LISTS = (
     "schema",
     "change",
     "outcomecount",
+    "externalitem",
+    "externalgroup",
+    "groupmember",
+)
+
+
+#: Models whose rows are deleted by hand.
+DELETED = (
+    *("externalconnection", "connectionoperation", "outcomerule"),
+    *("externalitem", "externalgroup", "groupmember"),
 )
 
 
@@ -64,6 +81,14 @@ def grow(number: int) -> None:
         fail_registration(connection, error)
         report(connection, status="failed", error=error)
         OutcomeRule.objects.create(connection=connection, error=error)
+        put_item(connection)
+        group = groups.create(connection.pk, COMMAND, graph_id="staff")
+        groups.add_member(group, COMMAND, graph_id="ada", kind=IdentityType.USER)
+
+
+def put_item(connection, graph_id: str = "one") -> None:
+    values = {"acl": [EVERYONE], "properties": {"title": "A"}}
+    ingestion.put(Container.of(connection), graph_id, values, COMMAND)
 
 
 def test_every_page_costs_the_same_for_many_rows(anna):
@@ -77,16 +102,22 @@ def test_every_page_costs_the_same_for_many_rows(anna):
         Application.objects.get(),
         ErrorGroup.objects.first(),
         Change.objects.first(),
+        ExternalItem.objects.get(),
+        ExternalGroup.objects.get(),
+        GroupMember.objects.get(),
     ):
         model = row._meta.model_name
         addresses += [url(model, "change", row.pk), url(model, "history", row.pk)]
-        if model in ("externalconnection", "connectionoperation", "outcomerule"):
+        if model in DELETED:
             addresses.append(url(model, "delete", row.pk))
     few = {address: cost(anna, address) for address in addresses}
     grow(8)
     for number in range(8):  # and more below the rows that are looked at
         report(connection, graph_id=f"more-{number}", status="failed")
         Application.objects.first().create_secret(COMMAND)
+        put_item(connection, f"more-{number}")
+        group = connection.groups.get()
+        groups.add_member(group, COMMAND, graph_id=f"more-{number}", kind=IdentityType.USER)
     register_schema(connection)
     many = {address: cost(anna, address) for address in addresses}
     assert many == few

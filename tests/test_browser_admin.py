@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from operations.models import Application, ConnectionOperation, ErrorGroup
+from operations import groups, ingestion
+from operations.models import (
+    Application,
+    ConnectionOperation,
+    ErrorGroup,
+    ExternalActivity,
+    ExternalItem,
+    IdentityType,
+)
+from operations.models.container import Container
 from operations.roles import Role
 from tests.admin_pages import url
 from tests.browser import browser_page, sign_in
 from tests.factories import (
+    COMMAND,
     PASSWORD,
     fail_registration,
     make_application,
     make_connection,
     make_person,
     make_stuck,
+    register_schema,
     report,
 )
+from tests.item_bodies import EVERYONE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG_ERROR = {"code": "C" * 200, "message": "x" * 900 + " end. " * 200}
@@ -30,11 +42,24 @@ def addresses() -> list[str]:
         "c" + "0123456789" * 3, name="شركة كونتوسو <b>" + "Very long name " * 7
     )
     make_application(name="HR connector")
+    register_schema(connection)
     failed = fail_registration(
         connection, {"code": "C" * 200, "message": "x" * 900 + " end. " * 200}
     )
     make_stuck(report(connection, graph_id="o" * 128))
     make_person(Role.ADMINISTRATOR, "ada")
+    values = {
+        "acl": [EVERYONE, {**EVERYONE, "type": "user", "value": "u" * 300}],
+        "properties": {"title": "شركة " + "long" * 90},
+        "content": {"type": "html", "value": "<script>" + "x" * 900},
+    }
+    ingestion.put(Container.of(connection), "i" * 128, values, COMMAND)
+    group = groups.create(connection.pk, COMMAND, graph_id="g" * 128, display_name="<b>" * 90)
+    member = groups.add_member(group, COMMAND, graph_id="m" * 128, kind=IdentityType.USER)
+    item = ExternalItem.objects.get()
+    ExternalActivity.objects.create(
+        item=item, kind=1, started_at=item.created_at, performed_by="p" * 128, performed_by_kind=1
+    )
     return [
         "/admin/",
         url("externalconnection"),
@@ -49,6 +74,15 @@ def addresses() -> list[str]:
         url("applicationsecret"),
         url("errorgroup", "change", ErrorGroup.objects.get().pk),
         url("change"),
+        url("externalitem"),
+        url("externalitem", "add"),
+        url("externalitem", "change", item.pk),
+        url("externalitem", "delete", item.pk),
+        url("externalgroup"),
+        url("externalgroup", "change", group.pk),
+        url("groupmember"),
+        url("groupmember", "add"),
+        url("groupmember", "change", member.pk),
     ]
 
 

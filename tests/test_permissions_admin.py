@@ -11,15 +11,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
 from django.test import Client, RequestFactory
 
-from operations import runs, tokens
+from operations import groups, ingestion, runs, tokens
 from operations.models import (
     BulkAction,
     ConnectionOperation,
+    IdentityType,
     OutcomeRule,
     Refusal,
     SigningKey,
     WorkerHeartbeat,
 )
+from operations.models.container import Container
 from operations.selection import OperationSelection
 from tests.factories import (
     COMMAND,
@@ -71,6 +73,10 @@ def make_things() -> None:
     report(connection, graph_id="open")
     runs.start(BulkAction.ACKNOWLEDGE, OperationSelection(keys=(failed.pk,)), COMMAND)
     OutcomeRule.objects.create(error={"message": "Rehearsed."})
+    item = {"acl": [], "properties": {"title": "Leave policy"}}
+    ingestion.put(Container.of(connection), "leave", item, COMMAND)
+    group = groups.create(connection.pk, COMMAND, graph_id="staff")
+    groups.add_member(group, COMMAND, graph_id="ada", kind=IdentityType.USER)
     make_application(name="HR connector")
     WorkerHeartbeat.objects.beat("worker", 0)
     Refusal.objects.create(request_id="r", method="GET", path="/", status=401, code="c")

@@ -9,15 +9,23 @@ from django.core.management import CommandError, call_command
 from django.db.models import F
 from django.utils import timezone
 
-from operations import provisioning
+from operations import groups, provisioning
 from operations.demo.company import DEMOS
+from operations.demo.contents import CONTENTS
+from operations.item_rules import ACL_TYPES, Shape, read_item
 from operations.models import (
     Action,
+    ActivityType,
     Application,
     Change,
     ConnectionOperation,
     ConnectionState,
+    ExternalActivity,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
+    ItemTally,
     Kind,
     OperationStatus,
     OutcomeRule,
@@ -168,6 +176,66 @@ def test_every_operation_has_a_history():
         assert [change.after for change in ends] == [operation.snapshot()]
 
 
+# What is in them --------------------------------------------------------------------------------
+
+
+def test_items_obey_the_schema_in_force_and_are_counted():
+    seed()
+    connections = ExternalConnection.objects.filter(items__isnull=False).distinct()
+    assert {connection.graph_id for connection in connections} == set(CONTENTS)
+    for connection in connections:
+        shape = Shape.of(connection.schema_in_force.document)
+        items = list(connection.items.all())
+        assert ItemTally.objects.items(connection.pk) == len(items)
+        for item in items:
+            sent = {name: value for name, value in item.graph().items() if value is not None}
+            assert read_item(sent, shape, graph_id=item.graph_id)[1] == []
+            assert item.changed_by == CONTENTS[connection.graph_id].by
+    assert ItemTally.objects.items() == ExternalItem.objects.count() == 31
+
+
+def test_access_lists_of_every_kind_and_items_of_every_form():
+    seed()
+    items = list(ExternalItem.objects.all())
+    entries = [entry for item in items for entry in item.acl]
+    assert {entry["type"] for entry in entries} == set(ACL_TYPES) - {"unknownFutureValue"}
+    assert {entry["accessType"] for entry in entries} == {"grant", "deny"}
+    assert [] in [item.acl for item in items], "one that nobody may read"
+    assert {item.content["type"] for item in items if item.content} == {"text", "html"}
+    assert any(item.content is None for item in items)
+    assert any(item.label for item in items)
+    assert any("/" in item.graph_id for item in items)
+    assert {activity.kind for activity in ExternalActivity.objects.all()} == set(ActivityType)
+
+
+def test_two_groups_lead_to_each_other_and_are_in_access_lists():
+    seed()
+    connection = ExternalConnection.objects.get(graph_id="servicedesk")
+    assert {str(group) for group in connection.groups.all()} == {"desk", "on-call"}
+    for start in ("desk", "on-call"):
+        assert groups.reached_from(connection.pk, [start]) == {"desk", "on-call"}
+    named = {entry["value"] for item in connection.items.all() for entry in item.acl}
+    assert {"desk", "on-call"} <= named
+    made = Change.objects.filter(action=Action.GROUP_CREATED)
+    assert {(change.channel, change.actor_name) for change in made} == {("api", "Ticket sync")}
+
+
+def test_what_holds_items_has_the_state_that_it_shows():
+    seed()
+    full = ExternalConnection.objects.get(graph_id="financeshare")
+    assert (full.state, full.limited_by) == (ConnectionState.LIMIT_EXCEEDED, "")
+    retired = ExternalConnection.objects.get(graph_id="legacyintranet")
+    assert retired.state == ConnectionState.OBSOLETE
+    assert full.items.exists() and retired.items.exists()
+
+
+def test_an_installation_without_room_gets_no_items(settings):
+    settings.ITEMS_IN_ALL = 10
+    seed()
+    assert 0 < ExternalItem.objects.count() < 10
+    assert not ExternalConnection.objects.exclude(limited_by="").exists()
+
+
 # Owner -------------------------------------------------------------------------------------------
 
 
@@ -209,11 +277,14 @@ def test_refused_owners(owner, sentence):
 # Again, and beside other data --------------------------------------------------------------------
 
 
+EVERYTHING = (
+    *(ExternalConnection, ConnectionOperation, Change, OutcomeRule, ExternalItem, ItemTally),
+    *(ExternalGroup, GroupMember, ExternalActivity),
+)
+
+
 def everything() -> list:
-    return [
-        list(model.objects.order_by("pk").values())
-        for model in (ExternalConnection, ConnectionOperation, Change, OutcomeRule)
-    ]
+    return [list(model.objects.order_by("pk").values()) for model in EVERYTHING]
 
 
 def test_running_it_again_changes_nothing():

@@ -8,7 +8,8 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 # in the order in which the index lists them
-from operations.admin import connections, operations, outcome_rules  # noqa: F401  # isort: skip
+from operations.admin import connections, operations, items, groups  # noqa: F401  # isort: skip
+from operations.admin import outcome_rules  # noqa: F401  # isort: skip
 from operations.admin import applications, records  # noqa: F401  # isort: skip
 
 admin.site.site_header = admin.site.site_title = "Connectors Admin"

@@ -6,8 +6,10 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.template.loader import render_to_string
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -27,6 +29,11 @@ def ago(moment: datetime) -> SafeString:
 
 def link(address: str, text: object) -> SafeString:
     return format_html('<a href="{}" dir="auto">{}</a>', address, text)
+
+
+def list_of(model: str, **filters: Any) -> str:
+    """The address of the list of a model, filtered."""
+    return f"{reverse(f'admin:operations_{model}_changelist')}?{urlencode(filters)}"
 
 
 def cell(name: str, **values: Any) -> SafeString:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -19,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from operations import provisioning
-from operations.admin.cells import ago, cell, link
+from operations.admin.cells import ago, cell, link, list_of
 from operations.admin.fields import AppIdsField, JsonObjectField, LinesField, settable
 from operations.admin.filters import HealthFilter, OwnerFilter, StateFilter
 from operations.admin.guard import DomainAdmin, DomainForm
@@ -40,6 +39,8 @@ from operations.models import (
     ConnectionState,
     ContentCategory,
     ExternalConnection,
+    ExternalGroup,
+    ItemTally,
     OutcomeRule,
     Schema,
 )
@@ -181,8 +182,7 @@ class ConnectionForm(DomainForm):
 
 def operations_of(connection: ExternalConnection, **filters: str) -> str:
     """The address of the list of its operations."""
-    address = reverse("admin:operations_connectionoperation_changelist")
-    return f"{address}?{urlencode({'connection': connection.pk, **filters})}"
+    return list_of("connectionoperation", connection=connection.pk, **filters)
 
 
 @admin.register(ExternalConnection)
@@ -200,7 +200,7 @@ class ConnectionAdmin(DomainAdmin):
     search_fields = ("graph_id", "name", "description")
     search_help_text = gettext_lazy("Id, name or description")
     sortable_by = ("graph_id", "name_shown", "state_mark")
-    always_readonly = ("created_at", "changed_at", "deleting_since", "recent_operations")
+    always_readonly = ("created_at", "changed_at", "deleting_since", "recent_operations", "inside")
 
     def complete_rows(self, rows: list[ExternalConnection]) -> None:
         """The latest operation of each connection of the page, and how many failures are open."""
@@ -248,6 +248,19 @@ class ConnectionAdmin(DomainAdmin):
         recent = connection.operations.defer("payload")[:RECENT]
         return cell("_recent_operations", operations=recent, all=operations_of(connection))
 
+    @admin.display(description=gettext_lazy("what is in it"))
+    def inside(self, connection: ExternalConnection) -> SafeString:
+        number = f"{ItemTally.objects.items(connection.pk):,}"
+        items = link(
+            list_of("externalitem", connection=connection.pk),
+            _("Items: %(number)s") % {"number": number},
+        )
+        return format_html(
+            "{}<br>{}",
+            items,
+            link(list_of("externalgroup", connection=connection.pk), _("External groups")),
+        )
+
     def get_fieldsets(self, request: HttpRequest, obj: ExternalConnection | None = None) -> Any:
         state = ("state",) if obj else ()  # a new connection is a draft
         fieldsets: list[tuple[str, dict[str, Any]]] = [
@@ -274,6 +287,7 @@ class ConnectionAdmin(DomainAdmin):
         ]
         if obj:
             fieldsets += [
+                (_("Items and groups"), {"fields": ("inside",)}),
                 (_("Operations"), {"fields": ("recent_operations",)}),
                 (_("Times"), {"fields": ("created_at", "changed_at", "deleting_since")}),
             ]
@@ -295,16 +309,20 @@ class ConnectionAdmin(DomainAdmin):
         provisioning.request_deletion(connection, actor)
 
     def what_goes_along(self, connections: list[ExternalConnection]) -> list[str]:
+        """What is counted in the database is capped; items have been counted as they came."""
         below = {
             _("Operations"): ConnectionOperation.objects,
             _("Schema versions"): Schema.objects,
             _("Outcome rules"): OutcomeRule.objects,
+            _("External groups, with their members"): ExternalGroup.objects,
         }
+        items = sum(ItemTally.objects.items_of([each.pk for each in connections]).values())
         counted = [
             f"{name}: {self.paginator(rows.filter(connection__in=connections), 1).number_shown}"
             for name, rows in below.items()
         ]
-        return [*counted, _("The history of changes stays.")]
+        with_items = f"{_('Items, with the activities on them')}: {items:,}"
+        return [*counted, with_items, _("The history of changes stays.")]
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
         if not ExternalConnection.objects.filter(pk=obj_id).exists():
@@ -326,5 +344,4 @@ class ConnectionAdmin(DomainAdmin):
         return Change.objects.filter(connection_key=connection.pk)
 
     def all_changes_of(self, connection: ExternalConnection) -> str:
-        address = reverse("admin:operations_change_changelist")
-        return f"{address}?connection_key={connection.pk}"
+        return list_of("change", connection_key=connection.pk)

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from operations.admin.cells import pretty
 from operations.errors import InvalidRequest
 from operations.models import GraphEnum
+from operations.models.json_text import as_text
 from operations.public_error import parse_public_error
 
 SHOWN_OF_A_NAME = 60
@@ -43,12 +44,13 @@ class JsonObjectField(forms.JSONField):
     form error that names the place or the member."""
 
     widget = JsonWidget
+    kind: type = dict
     default_error_messages = {
         "invalid": _("This is not JSON: %(cause)s at line %(line)s, column %(column)s."),
         "constant": _("This is not JSON: %(name)s is no number of JSON."),
         "digits": _("A number has more digits than can be read."),
         "twice": _("Member '%(name)s' stands twice."),
-        "not_object": _('Enter a JSON object: {"member": "value", …}.'),
+        "kind": _('Enter a JSON object: {"member": "value", …}.'),
         "too_deep": _("%(member)s is nested deeper than %(most)s levels."),
         "text": _("%(member)s has a NUL character or half a surrogate pair."),
         "number": _("%(member)s is a number out of range."),
@@ -103,8 +105,8 @@ class JsonObjectField(forms.JSONField):
 
     def _check(self, document: Any) -> None:
         """Walk the document without recursion; its depth is the writer's to choose."""
-        if not isinstance(document, dict):
-            self._refuse("not_object")
+        if not isinstance(document, self.kind):
+            self._refuse("kind")
         pending: list[tuple[Any, int, str]] = [(document, 1, "")]
         while pending:
             value, depth, path = pending.pop()
@@ -122,6 +124,28 @@ class JsonObjectField(forms.JSONField):
 
     def _refuse(self, code: str, **values: Any) -> NoReturn:
         raise ValidationError(self.error_messages[code], code=code, params=values)
+
+
+class ExactJsonField(JsonObjectField):
+    """A JSON object whose order, numbers and empty collections count as well."""
+
+    empty_values = [None, ""]
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            typed = self.to_python(data)
+        except ValidationError:
+            return True
+        return as_text(initial) != as_text(typed)
+
+
+class JsonListField(ExactJsonField):
+    """One JSON collection, as exact."""
+
+    kind = list
+    default_error_messages = {
+        "kind": _('Enter a JSON collection: [{"member": "value", …}, …].'),
+    }
 
 
 class PublicErrorField(JsonObjectField):
@@ -158,7 +182,11 @@ class LinesField(forms.CharField):
         super().__init__(required=False, strip=False, **kwargs)
 
     def to_python(self, value: Any) -> str:
-        return (super().to_python(value) or "").replace("\r\n", "\n")
+        return (super().to_python(value) or "").replace("\r\n", "\n").replace("\r", "\n")
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """What is stored with other line ends is the same text to who edits it."""
+        return super().has_changed(self.to_python(initial), data)
 
 
 class AppIdsField(forms.CharField):

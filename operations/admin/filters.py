@@ -12,6 +12,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from operations.marks import HEALTH_MARKS, OPERATION_MARKS, STATE_MARKS, TRIAGE_MARKS
@@ -20,6 +21,7 @@ from operations.models import (
     ConnectionOperation,
     ConnectionState,
     ExternalConnection,
+    ExternalGroup,
     OperationStatus,
     Triage,
 )
@@ -112,13 +114,8 @@ class ConnectionFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if not self.value():
             return queryset
-        return queryset.filter(connection=self._key) if self._key else queryset.none()
-
-    @property
-    def _key(self) -> int | None:
-        value = self.value() or ""
-        is_key = value.isascii() and value.isdigit() and len(value) <= 18
-        return int(value) if is_key else None
+        key = _key(self.value())
+        return queryset.filter(connection=key) if key else queryset.none()
 
     def choices(self, changelist: Any) -> Iterator[Any]:
         given = changelist.get_filters_params()
@@ -130,8 +127,34 @@ class ConnectionFilter(admin.SimpleListFilter):
         ]
         if changelist.query:
             others.append(("q", changelist.query))
-        form = ConnectionChoice({"connection": self._key}, auto_id="filter-%s")
+        form = ConnectionChoice({"connection": _key(self.value())}, auto_id="filter-%s")
         yield {"field": form["connection"], "others": others}
+
+
+class GroupFilter(admin.SimpleListFilter):
+    """The one group whose page has led here; others are reached by their own."""
+
+    title, parameter_name = _("group"), "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        asked = self.used_parameters.get(self.parameter_name)
+        if not asked:
+            return []
+        groups = ExternalGroup.objects.select_related("connection")
+        group = groups.filter(pk=_key(asked) or 0).first()
+        if group is None:
+            return [(asked, _("One that is gone"))]
+        names = {"group": group, "connection": group.connection}
+        return [(asked, gettext("In %(group)s (%(connection)s)") % names)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(group=_key(self.value())) if self.value() else queryset
+
+
+def _key(text: str | None) -> int | None:
+    """The key that stands in an address, None for what is none."""
+    is_key = text and text.isascii() and text.isdigit() and len(text) <= 18
+    return int(text) if text and is_key else None
 
 
 class StateFilter(ChoiceFilter):

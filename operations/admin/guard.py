@@ -25,12 +25,15 @@ from django.utils.translation import gettext_lazy
 
 from operations.access import person
 from operations.admin.lists import BoundedList, CappedPaginator, search
-from operations.errors import GraphError
-from operations.models import Actor, Change, Channel
+from operations.errors import Fault, GraphError, ItemNotFound
+from operations.models import Actor, Change, Channel, ExternalConnection
+from operations.models.container import Container
+from operations.roles import Role
 
 #: One request works off so many rows; the rest is a click away.
 MAX_AT_ONCE = 500
 SENTENCES_SHOWN = 10
+FAULTS_SHOWN = 100
 CHANGES_SHOWN = 200
 MEANWHILE = gettext_lazy(
     "The database refused this change, because what it refers to was changed or deleted meanwhile."
@@ -50,6 +53,14 @@ def sentence(refusal: Exception) -> str:
 
 def admin_actor(request: HttpRequest) -> Actor:
     return person(request, Channel.ADMIN)
+
+
+def container_of(connection: ExternalConnection) -> Container:
+    """As those see it who write into it. Raises ItemNotFound when it is being deleted."""
+    try:
+        return Container.of(connection)
+    except ExternalConnection.DoesNotExist:
+        raise ItemNotFound("Connection") from None
 
 
 def told(change: Change) -> dict[str, Any]:
@@ -95,6 +106,21 @@ class DomainForm(forms.ModelForm):
     def given(self) -> dict[str, Any]:
         """The values that differ from what was shown."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
+
+    def add_faults(self, faults: Iterable[Fault]) -> None:
+        """The faults that a rule found, each at the field that it is about. A field that cannot
+        even be read has said so."""
+        by_field: dict[str | None, list[Fault]] = {}
+        for fault in faults:
+            field = self.field_of_target.get(fault.target)
+            field = field or self.field_of_target.get(fault.target.partition("/")[0])
+            by_field.setdefault(field if field in self.fields else None, []).append(fault)
+        for field, some in by_field.items():
+            if field not in self.errors:
+                sentences = [fault.as_listed().message for fault in some[:FAULTS_SHOWN]]
+                if more := len(some) - len(sentences):
+                    sentences.append(_("And %(number)s more.") % {"number": more})
+                self.add_error(field, sentences)
 
     def full_clean(self) -> None:
         super().full_clean()
@@ -345,6 +371,32 @@ class DomainAdmin(QuietAdmin):
             self.delete_queryset(request, queryset)
             return None
         return ask_before_deleting(self, request, queryset[:MAX_AT_ONCE])
+
+
+class ContentAdmin(DomainAdmin):
+    """What is in a connection. Administrators may edit it by their role: the permissions of these
+    models are younger than the groups of the roles, and not in those that are there already."""
+
+    def is_leaving(self, obj: Any) -> bool:
+        """Whether a row is in a connection that is being deleted: it is looked at, no more."""
+        return obj is not None and obj.connection.deleting_since is not None
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _administers(request) or super().has_view_permission(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _administers(request) or super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        may = _administers(request) or super().has_change_permission(request, obj)
+        return may and not self.is_leaving(obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _administers(request) or super().has_delete_permission(request, obj)
+
+
+def _administers(request: HttpRequest) -> bool:
+    return Role.ADMINISTRATOR.is_held_by(request.user)
 
 
 def answer(request: HttpRequest, form: type[AskForm]) -> AskForm:

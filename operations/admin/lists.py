@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -19,6 +20,10 @@ from django.utils.translation import gettext as _
 COUNT_LIMIT = 10_000
 #: A search, and a filter that no index serves, looks at so many of the newest rows.
 NEWEST = 100_000
+#: Of the rows whose id begins as was asked for, so many are shown.
+BEGINNING_SO = 1000
+#: Halves of a pair, which no text has by themselves.
+FIRST_SURROGATE, BEHIND_SURROGATES = 0xD800, 0xE000
 
 
 class CappedPaginator(Paginator):
@@ -175,3 +180,28 @@ def search(
     if exactly and named.exists():
         return named, False
     return looked_for(newest(rows))
+
+
+def by_id(rows: QuerySet[Any, Any], term: str) -> QuerySet[Any, Any]:
+    """Those with exactly this id, else some whose id begins so.
+
+    Ids have an index for each of the rows above, so ``rows`` are narrowed to these, be it to all.
+    """
+    exactly = rows.filter(graph_id=term)
+    if exactly.exists():
+        return exactly
+    alike = rows.filter(graph_id__gte=term)
+    if behind := behind_all(term):
+        alike = alike.filter(graph_id__lt=behind)
+    return rows.filter(pk__in=list(alike.order_by().values_list("pk", flat=True)[:BEGINNING_SO]))
+
+
+def behind_all(beginning: str) -> str:
+    """The first text, by code point, behind all that begin so; empty when there is none."""
+    for at in range(len(beginning) - 1, -1, -1):
+        following = ord(beginning[at]) + 1
+        if following == FIRST_SURROGATE:
+            following = BEHIND_SURROGATES
+        if following <= sys.maxunicode:
+            return beginning[:at] + chr(following)
+    return ""

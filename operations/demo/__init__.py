@@ -1,1 +1,2 @@
-"""The demo data: what it shows (``company``) and how it is written (``making``)."""
+"""The demo data: what it shows (``company``, ``contents``) and how it is written (``making``,
+``filling``)."""

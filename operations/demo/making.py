@@ -1,4 +1,5 @@
-"""Writes the demo straight into the tables, because history has times of its own.
+"""Writes the demo straight into the tables, because history has times of its own; what is in a
+connection has none (``filling``).
 
 What looks unfinished is out of the worker's reach for good (``LATER``), so that a demo beside real
 work stays as it is.
@@ -18,6 +19,7 @@ from django.utils import timezone
 
 from operations.demo.company import COMPLETED, DEMOS, FAILED, RUNNING, UNSPECIFIED, Demo, Op
 from operations.demo.decisions import make_decisions
+from operations.demo.filling import fill
 from operations.models import (
     Action,
     Actor,
@@ -80,6 +82,9 @@ def make_demo(owner: UUID | None) -> Made:
         # a history is read by key: what happened first is written first
         everything = [*changes, *of_operations, *decided]
         Change.objects.bulk_create(sorted(everything, key=lambda row: row.at))
+        # last: what it holds has come just now, and its records are the newest
+        for connection in _rows(missing).values():
+            fill(connection, owner, now)
     return made
 
 
@@ -123,16 +128,17 @@ def _make_connection(demo: Demo, owner: UUID | None, now: datetime) -> Iterator[
     yield _change(at, COMMAND, Action.CONNECTION_CREATED, connection, after=born)
 
 
+def _rows(demos: list[Demo]) -> dict[str, ExternalConnection]:
+    """Their connections, by id."""
+    found = ExternalConnection.objects.filter(lookup_id__in=[demo.graph_id for demo in demos])
+    return {connection.graph_id: connection for connection in found}
+
+
 def _make_operations(
     demos: list[Demo], owner: UUID | None, now: datetime
 ) -> tuple[int, list[Change]]:
     """Oldest first over all connections, as their keys tell what is newest."""
-    connections = {
-        connection.graph_id: connection
-        for connection in ExternalConnection.objects.filter(
-            lookup_id__in=[demo.graph_id for demo in demos]
-        )
-    }
+    connections = _rows(demos)
     planned = [(op, connections[demo.graph_id]) for demo in demos for op in demo.operations]
     planned.sort(key=lambda pair: -pair[0].ago)
     by_id: dict[str, ConnectionOperation] = {}

@@ -16,6 +16,8 @@ def as_text(value: Any) -> str:
 class JSONTextField(models.TextField):
     """A JSON value that comes back as it went in: order, numbers and annotations."""
 
+    empty_values = (None, "")  # an empty collection or object is a value
+
     def from_db_value(self, value: str | None, *_: Any) -> Any:
         return None if value is None else json.loads(value)
 
