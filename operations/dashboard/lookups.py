@@ -83,7 +83,7 @@ class OperationNotFound(Http404):
 
 def application_name(field: str = "app_id") -> Coalesce:
     """The name of the application whose id a field holds; empty for one that nobody registered."""
-    named = Application.objects.filter(app_id=OuterRef(field)).values("name")[:1]
+    named = Application.objects.filter(app_id=OuterRef(field)).order_by().values("name")[:1]
     return Coalesce(Subquery(named), Value(""))
 
 
