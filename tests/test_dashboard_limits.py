@@ -136,7 +136,7 @@ def test_items_without_text_are_advised_about(viewer, connection):
     text = content_check(viewer)
 
     assert "check-advised" in text
-    assert "0 of the newest item" in text
+    assert "0 of 1 item" in text
     assert "content.value" in text
 
 

@@ -171,7 +171,7 @@ def _found(check: Check) -> str:
     if check.id == "content":
         having, number = map(int, check.by)
         said = ngettext(
-            "%(having)s of the newest item",
+            "%(having)s of 1 item",
             "%(having)s of the newest %(number)s items",
             number,
         )
