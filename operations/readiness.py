@@ -32,7 +32,7 @@ class Check:
     """One line of the list.
 
     ``passed`` is None where only a person can tell. ``by`` names what makes it pass: properties,
-    or how many there are.
+    or how many there are; of the content, how many have it and of how many, also where it does not.
     """
 
     id: str
@@ -48,8 +48,11 @@ def readiness(
     schema: Json | None,
     activity_settings: Json | None,
     search_settings: Json | None,
+    items: int = 0,
+    with_content: int = 0,
 ) -> list[Check]:
-    """All checks, the required ones first. ``schema`` is the one in force."""
+    """All checks, the required ones first. ``schema`` is the one in force; of so many ``items``
+    that were looked at, some are ``with_content``."""
     properties: list[Json] = (schema or {}).get("properties") or []
     resolvers = (activity_settings or {}).get("urlToItemResolvers") or []
     templates = (search_settings or {}).get("searchResultTemplates") or []
@@ -66,10 +69,18 @@ def readiness(
         Check("result-type", Need.RECOMMENDED, True, _number(templates))
         if templates
         else Check("result-type", Need.MANUAL, None),
-        Check("content", Need.MANUAL, None),
+        _content(items, with_content),
         Check("switched-on", Need.MANUAL, None),
     ]
     return checks
+
+
+def _content(items: int, with_content: int) -> Check:
+    """Passed when most items have some: a folder or a picture may have none."""
+    if not items:
+        return Check("content", Need.MANUAL, None)
+    by = (str(with_content), str(items))
+    return Check("content", Need.RECOMMENDED, 2 * with_content > items, by)
 
 
 def is_telling(name: str, description: str | None) -> bool:

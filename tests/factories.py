@@ -22,6 +22,7 @@ from operations.models import (
     ExternalGroup,
     ExternalItem,
     IdentityType,
+    ItemTally,
     OperationStatus,
     OutcomeRule,
 )
@@ -32,6 +33,7 @@ from operations.roles import Role
 
 COMMAND = Actor.command("tests")
 WORKER = "test-worker"
+EVERYONE = {"accessType": "grant", "type": "everyone", "value": "everyone"}
 PASSWORD = "correct horse battery"
 _numbers = itertools.count(1)
 
@@ -115,6 +117,35 @@ def report(connection, actor=COMMAND, **values) -> ConnectionOperation:
     if isinstance(status, str):
         status = OperationStatus.from_word(status)
     return ConnectionOperation.objects.report(connection, actor, status=status, **values)
+
+
+def put_item(connection, graph_id: str = "one", *, actor=COMMAND, **members) -> ExternalItem:
+    """An item that everyone may read, written as the API writes it."""
+    values = {"acl": [EVERYONE], "properties": {"title": "A title"}, **members}
+    written = ingestion.put(Container.of(connection), graph_id, values, actor)
+    return ExternalItem.objects.get(pk=written.key)
+
+
+def fill_items(connection, behind: int, *, first: int = 0, **values) -> None:
+    """Items straight into the tables, and counted: from one number to the one before the other."""
+    ExternalItem.objects.bulk_create(
+        ExternalItem(
+            connection=connection,
+            graph_id=f"item{each:07}",
+            **{"acl": [EVERYONE], "properties": {"title": f"Title {each}"}, "size": 100, **values},
+        )
+        for each in range(first, behind)
+    )
+    ItemTally.objects.add(connection.pk, created=behind - first)
+
+
+def make_group(connection, graph_id: str = "team", *members, **values) -> ExternalGroup:
+    """``members`` are ids of external groups, or pairs of an id and a kind."""
+    group = groups.create(connection.pk, COMMAND, graph_id=graph_id, **values)
+    for member in members:
+        name, kind = member if isinstance(member, tuple) else (member, IdentityType.EXTERNAL_GROUP)
+        groups.add_member(group, COMMAND, graph_id=name, kind=kind)
+    return group
 
 
 def make_stuck(operation, ago: timedelta = timedelta(hours=2)) -> ConnectionOperation:

@@ -20,7 +20,7 @@ WINDOW = {"width": 1280, "height": 860}
 OF_A_KIND = 2
 #: Addresses that only change something, or hand out a file: no pages.
 NO_PAGES = set(
-    "theme sign-out preferences load-demo retry acknowledge schema-json operation-json "
+    "theme sign-out preferences load-demo retry acknowledge schema-json operation-json item-json "
     "export-connections export-operations export-errors export-activity selected-connections "
     "continue-run stop-run resolve-error reopen-error ignore-error change-cause "
     "new-secret".split()

@@ -8,7 +8,7 @@ from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from operations import provisioning
+from operations import groups, provisioning
 from operations.dashboard import activity_filter
 from operations.dashboard.pages import activity
 from operations.models import (
@@ -324,3 +324,51 @@ def test_decisions_about_errors_and_runs_lead_to_them(viewer):
     assert f'href="/errors/{known}/"' in text
     assert f"/errors/{'0' * 32}/" not in text
     assert f'href="/runs/{run}/"' in text
+
+
+# What is in a connection -------------------------------------------------------------------------
+
+
+def test_changes_of_items_and_groups_lead_to_them(viewer):
+    connection = factories.make_connection("contosohr")
+    factories.register_schema(connection)
+    item = factories.put_item(connection, "hr/1")
+    gone = factories.make_group(connection, "gone")
+    team = factories.make_group(connection, "team", "other")
+    groups.delete(gone, factories.COMMAND)
+    Change.record(
+        factories.COMMAND, Action.ITEM_WRITTEN, connection=connection, subject="hr/1", after={}
+    )
+    Change.record(factories.COMMAND, Action.ITEM_DELETED, connection=connection, subject="hr/2")
+
+    for address in (
+        reverse("activity"),
+        reverse("connection", args=["contosohr"]) + "?tab=activity",
+    ):
+        text = viewer.get(address).content.decode()
+        assert f'href="{reverse("item", args=["contosohr", item.pk])}"' in text
+        assert f'href="{reverse("group", args=["contosohr", team.pk])}"' in text
+        for words in ("Item written by hand", "Item deleted by hand", "Member added"):
+            assert words in text
+        assert "<span>gone</span>" in text and "<span>hr/2</span>" in text
+
+
+def test_a_group_of_the_same_id_elsewhere_is_not_meant(viewer):
+    connection, other = (factories.make_connection(name) for name in ("contosohr", "other"))
+    groups.delete(factories.make_group(connection, "team"), factories.COMMAND)
+    elsewhere = factories.make_group(other, "team")
+
+    text = viewer.get(reverse("activity") + "?connection=contosohr").content.decode()
+
+    assert "<span>team</span>" in text
+    assert reverse("group", args=["other", elsewhere.pk]) not in text
+
+
+def test_the_tab_offers_what_happens_to_items_and_groups(viewer):
+    factories.make_connection("contosohr")
+
+    text = viewer.get(reverse("connection", args=["contosohr"]) + "?tab=activity").content.decode()
+
+    for action in ("item.written", "group.memberAdded", "connection.updated"):
+        assert f'value="{action}"' in text
+    assert 'value="application.created"' not in text

@@ -175,7 +175,7 @@ def test_the_number_of_queries_does_not_grow(operator, rows):
         "operations": True,
         "activity": True,
     }
-    assert seen == {"summary": 12, "schema": 10, "api": 9}
+    assert seen == {"summary": 12, "schema": 10, "items": 10, "groups": 9, "api": 9}
 
 
 # The summary -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from operations.models import Action, Change, ExternalConnection, OutcomeRule
+from operations.models import Action, Change, ExternalConnection, ItemTally, OutcomeRule
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -142,3 +142,13 @@ def test_nothing_selected(administrator):
     response = administrator.get(reverse("delete-connections") + "?connection=%00", follow=True)
 
     assert "No connection was selected. Nothing changed." in text_of(response)
+
+
+def test_items_and_groups_that_go_with_it_are_counted(administrator):
+    connection = factories.make_connection("contosohr")
+    factories.register_schema(connection)
+    factories.fill_items(connection, 2)
+    ItemTally.objects.add(connection.pk, created=12_478)
+    factories.make_group(connection)
+
+    assert "12,480 items, 1 group, 1 operation" in text_of(administrator.get(address()))

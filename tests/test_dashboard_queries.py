@@ -18,6 +18,10 @@ from operations.models import (
     ConnectionOperation,
     ErrorGroup,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
+    IdentityType,
     Kind,
     OperationStatus,
     OutcomeCount,
@@ -39,6 +43,10 @@ PAGES = [
     "/connections/first/?tab=operations&range=all",
     "/connections/first/?tab=schema",
     "/connections/first/?tab=activity",
+    "/connections/first/?tab=items",
+    "/connections/first/?tab=items&id=item00",
+    "/connections/first/?tab=items&value=title",
+    "/connections/first/?tab=groups",
     "/connections/first/?tab=api",
     "/operations/",
     "/operations/?range=all&rows=100&triage=open&text=broke",
@@ -99,9 +107,27 @@ def fill(rows):
         )
         for number, operation in enumerate(operations)
     )
+    fill_with_items(first, min(rows, 1000))
     for number in range(min(rows, 100)):
         factories.make_application(name=f"Application {number}")
     return known
+
+
+def fill_with_items(first, rows):
+    """As many items and groups, each group in the one before, and an item that names them."""
+    factories.register_schema(first)
+    factories.fill_items(first, rows)
+    ExternalGroup.objects.bulk_create(
+        ExternalGroup(connection=first, graph_id=f"group{number}") for number in range(rows)
+    )
+    groups = first.groups.order_by("id")
+    GroupMember.objects.bulk_create(
+        GroupMember(group=group, graph_id=f"group{number + 1}", kind=IdentityType.EXTERNAL_GROUP)
+        for number, group in enumerate(groups)
+    )
+    named = {"accessType": "grant", "type": "externalGroup"}
+    acl = [named | {"value": f"group{number}"} for number in (0, 3, 5)]
+    factories.put_item(first, "known", acl=acl)
 
 
 def more_pages():
@@ -115,7 +141,11 @@ def more_pages():
         last_key=10**9,
         expected=1,
     )
+    item = ExternalItem.objects.order_by("-pk").first()
+    group = ExternalGroup.objects.order_by("pk").first()
     return {
+        "item": f"/connections/first/items/{item.pk}/",
+        "group": f"/connections/first/groups/{group.pk}/",
         "application": f"/applications/{application.app_id}/",
         "edit an application": f"/applications/{application.app_id}/edit/",
         "event": f"/activity/{change.pk}/",

@@ -269,3 +269,44 @@ def test_the_beginning_of_an_id_is_found_by_the_index():
     plan = rows.explain()
     assert "operation_by_graph_id" in plan
     assert "graph_id>? AND graph_id<?" in plan or "~>=~" in plan
+
+
+# What is in a connection -------------------------------------------------------------------------
+
+
+def ready(graph_id):
+    connection = factories.make_connection(graph_id, name=f"Name of {graph_id}")
+    factories.register_schema(connection)
+    return connection
+
+
+def test_the_id_of_an_item_leads_to_it(viewer):
+    item = factories.put_item(ready("contosohr"), "hr/policy 1?&ä")
+
+    response = find(viewer, "hr/policy 1?&ä")
+
+    assert response.status_code == 302
+    assert response["Location"] == reverse("item", args=["contosohr", item.pk])
+    assert find(viewer, "hr/policy").status_code == 200  # exactly
+
+
+def test_the_id_of_a_group_leads_to_it(viewer):
+    group = factories.make_group(ready("contosohr"), "team:1")
+
+    assert find(viewer, "team:1")["Location"] == reverse("group", args=["contosohr", group.pk])
+
+
+def test_an_id_that_several_have_leads_to_all_of_them(viewer):
+    first, second = ready("contosohr"), ready("other")
+    items = [factories.put_item(each, "same") for each in (first, second)]
+    group = factories.make_group(first, "same")
+    factories.report(second, graph_id="same")
+
+    text = page(viewer, "same")
+
+    assert hits(text) == 4
+    for item in items:
+        assert reverse("item", args=[item.connection.graph_id, item.pk]) in text
+    assert reverse("group", args=["contosohr", group.pk]) in text
+    assert reverse("operation", args=["other", "same"]) in text
+    assert "Name of other" in text

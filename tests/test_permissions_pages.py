@@ -11,7 +11,15 @@ from django.http import HttpResponse
 from django.test import Client
 
 from operations import runs
-from operations.models import Action, Application, BulkAction, Change, ErrorGroup
+from operations.models import (
+    Action,
+    Application,
+    BulkAction,
+    Change,
+    ErrorGroup,
+    ExternalGroup,
+    ExternalItem,
+)
 from operations.selection import OperationSelection
 from tests.factories import (
     COMMAND,
@@ -20,6 +28,8 @@ from tests.factories import (
     fail_registration,
     make_application,
     make_connection,
+    make_group,
+    put_item,
     register_schema,
     report,
 )
@@ -80,6 +90,8 @@ def make_things() -> None:
     register_schema(connection, a_schema(a_property("title")))
     failed = fail_registration(connection, document=a_schema(a_property("title"), a_property("x")))
     report(connection, graph_id="open")
+    put_item(connection, "one")
+    make_group(connection, "team")
     selection = OperationSelection(keys=(failed.pk,))
     runs.start(BulkAction.ACKNOWLEDGE, selection, COMMAND, run_id=RUN)
     error = {"message": "m"}
@@ -105,6 +117,8 @@ def values(visitors) -> dict[str, str]:
         "app_id": str(application.app_id),
         "key_id": str(application.secrets.get().key_id),
         "key": str(failed.pk),
+        "item_key": str(ExternalItem.objects.get().pk),
+        "group_key": str(ExternalGroup.objects.get().pk),
     }
 
 
@@ -132,7 +146,7 @@ def test_every_page_by_everybody(visitors, values, http, settings):
 @pytest.mark.parametrize("name", ["not signed in", "no role", "viewer"])
 def test_who_may_not_learns_nothing_of_what_there_is(visitors, values, http, name):
     """A page about something that does not exist is refused as one about something that does."""
-    gone = values | {name: "999999999" for name in ("version", "key")}
+    gone = values | {name: "999999999" for name in ("version", "key", "item_key", "group_key")}
     gone |= {"connection_id": "missing", "operation_id": "missing", "open_operation": "missing"}
     gone |= {name: str(uuid.UUID(int=9)) for name in ("run_id", "app_id", "key_id")}
     gone |= {"fingerprint": "0" * 32}

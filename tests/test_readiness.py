@@ -45,6 +45,25 @@ def test_a_complete_connection_lacks_only_what_a_person_can_tell():
     assert found["result-type"].need is Need.RECOMMENDED
 
 
+@pytest.mark.parametrize(
+    ("items", "with_content", "passed", "need"),
+    [
+        (0, 0, None, Need.MANUAL),
+        (1, 0, False, Need.RECOMMENDED),
+        (100, 0, False, Need.RECOMMENDED),
+        (100, 50, False, Need.RECOMMENDED),
+        (100, 51, True, Need.RECOMMENDED),
+        (100, 97, True, Need.RECOMMENDED),
+        (1, 1, True, Need.RECOMMENDED),
+    ],
+)
+def test_content_is_known_from_the_newest_items(items, with_content, passed, need):
+    found = checks(items=items, with_content=with_content)["content"]
+
+    assert (found.passed, found.need) == (passed, need)
+    assert found.by == ((str(with_content), str(items)) if items else ())
+
+
 @pytest.mark.parametrize("label", REQUIRED_LABELS)
 def test_each_label_is_required_for_itself(label):
     others = [each for each in REQUIRED_LABELS if each != label]

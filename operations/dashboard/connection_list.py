@@ -41,6 +41,7 @@ from operations.models import (
 )
 from operations.models.few import if_few
 from operations.models.health import has_health, health
+from operations.models.item_tally import items_in
 from operations.models.outcome_count import COMPLETED
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ SORTS = {
     "health": _("Health"),
     "last": _("Last operation"),
     "failures": _("Last 14 days"),
+    "items": _("Items"),
     "changed": _("Changed"),
     "owner": _("Owner"),
     "created": _("Created"),
@@ -82,6 +84,7 @@ KEYS: dict[str, tuple[tuple[str, keyset.Reader], ...]] = {
     "health": (("health", keyset.number), ("lower_name", keyset.text)),
     "last": (("latest_key", keyset.number),),
     "failures": (("failure_count", keyset.number), ("lower_name", keyset.text)),
+    "items": (("item_count", keyset.number), ("lower_name", keyset.text)),
     "changed": (("changed_at", keyset.moment),),
     "owner": (("lower_owner", keyset.text), ("lower_name", keyset.text)),
     "created": (("created_at", keyset.moment),),
@@ -103,8 +106,8 @@ class ConnectionList:
     showing: dict[str, Any]
 
     def page(self, number: int, position: str = "") -> QuerySet:
-        """So many from behind a position, with ``health`` and ``latest_key`` (0: no operation yet).
-        Raises ValueError for a position that is none of this order.
+        """So many from behind a position, with ``health``, ``item_count`` and ``latest_key`` (0: no
+        operation yet). Raises ValueError for a position that is none of this order.
 
         Only what sorts them is computed of all that match, the rest of those that are shown.
         """
@@ -125,7 +128,11 @@ def connections_asked_for(
     rows = _filtered(parameters, now)
     extra = parameters.columns("show", EXTRA)
     column, descending = parameters.sort(SORTS, "health")
-    showing: dict[str, Any] = {"health": health(now), "latest_key": Coalesce(_latest("pk"), 0)}
+    showing: dict[str, Any] = {
+        "health": health(now),
+        "latest_key": Coalesce(_latest("pk"), 0),
+        "item_count": items_in(OuterRef("pk")),
+    }
     if with_owner or "owner" in extra:
         showing["owner_name"] = application_name("owner_app_id")
     order = Order(KEYS[column], descending)
@@ -180,6 +187,7 @@ def _sorting(now: datetime, column: str) -> dict[str, Any]:
         "health": lambda: health(now, of_many=True),
         "latest_key": lambda: Coalesce(_latest("pk"), 0),
         "failure_count": lambda: _failure_count(now),
+        "item_count": lambda: items_in(OuterRef("pk")),
         "lower_owner": lambda: Lower(application_name("owner_app_id")),
     }
     return {name: computed[name]() for name, _reader in KEYS[column] if name in computed}

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 #: The main navigation: what is read, and the pages that belong to it, the first being its own.
 PLACES = (
     (_("Overview"), "overview"),
-    (_("Connections"), "connections", "connection", "delete-connection", "delete-connections"),
+    (
+        _("Connections"),
+        "connections",
+        "connection",
+        "item",
+        "group",
+        "delete-connection",
+        "delete-connections",
+    ),
     (_("Operations"), "operations", "operation", "fail", "complete", "ask-run", "run"),
     (_("Errors"), "errors", "error", "causes"),
     (

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from django.db.models import OuterRef, QuerySet, Subquery, Value
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from operations.dashboard.keyset import MAX_KEY
 from operations.models import (
     Action,
     Application,
@@ -17,10 +19,13 @@ from operations.models import (
     Change,
     ConnectionOperation,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
     WorkerHeartbeat,
 )
 from operations.models.connection import CONNECTION_ID
 from operations.models.health import Health, health
+from operations.models.item_tally import EVERYTHING, items_in
 from operations.models.operation_id import OPERATION_ID
 
 NEAR = 5
@@ -78,24 +83,58 @@ class OperationNotFound(Http404):
 
 def application_name(field: str = "app_id") -> Coalesce:
     """The name of the application whose id a field holds; empty for one that nobody registered."""
-    named = Application.objects.filter(app_id=OuterRef(field)).values("name")[:1]
+    named = Application.objects.filter(app_id=OuterRef(field)).order_by().values("name")[:1]
     return Coalesce(Subquery(named), Value(""))
 
 
 def find_connection(graph_id: str) -> tuple[ExternalConnection, Health]:
     """The connection with this id, in any case of letters, and its health.
 
-    It comes with ``owner_name``. One that is being deleted as well. Raises ConnectionNotFound.
+    It comes with ``owner_name``, ``item_count``, ``items_in_all`` and ``has_groups``. One that is
+    being deleted as well. Raises ConnectionNotFound.
     """
     found = None
     if CONNECTION_ID.fullmatch(graph_id):
         rows: QuerySet = ExternalConnection.objects.annotate(
-            health=health(timezone.now()), owner_name=application_name("owner_app_id")
+            health=health(timezone.now()),
+            owner_name=application_name("owner_app_id"),
+            item_count=items_in(OuterRef("pk")),
+            items_in_all=items_in(Value(EVERYTHING)),
+            has_groups=Exists(ExternalGroup.objects.filter(connection=OuterRef("pk"))),
         )
         found = rows.filter(lookup_id=graph_id.lower()).first()
     if found is None:
         raise ConnectionNotFound(graph_id)
     return found, Health(found.health)
+
+
+def find_item(connection_id: str, key: int, rows: QuerySet[ExternalItem]) -> ExternalItem:
+    """The item of the connection that has this key, out of ``rows``, with its connection."""
+    found = _with_key(connection_id, key, rows)
+    if found is None:
+        raise Http404(
+            _("Connection '%(id)s' has no item with the number %(key)s.")
+            % {"id": connection_id, "key": key}
+        )
+    return found
+
+
+def find_group(connection_id: str, key: int, rows: QuerySet[ExternalGroup]) -> ExternalGroup:
+    """The group of the connection that has this key, out of ``rows``, with its connection."""
+    found = _with_key(connection_id, key, rows)
+    if found is None:
+        raise Http404(
+            _("Connection '%(id)s' has no group with the number %(key)s.")
+            % {"id": connection_id, "key": key}
+        )
+    return found
+
+
+def _with_key(connection_id: str, key: int, rows: QuerySet) -> Any:
+    if not CONNECTION_ID.fullmatch(connection_id) or key > MAX_KEY:
+        return None
+    below = rows.select_related("connection")
+    return below.filter(pk=key, connection__lookup_id=connection_id.lower()).first()
 
 
 def find_operation(connection_id: str, operation_id: str) -> ConnectionOperation:

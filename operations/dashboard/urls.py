@@ -26,6 +26,8 @@ from operations.dashboard.pages.error import (
 )
 from operations.dashboard.pages.errors import causes, errors, export_errors
 from operations.dashboard.pages.event import event
+from operations.dashboard.pages.group import group
+from operations.dashboard.pages.item import item, item_file
 from operations.dashboard.pages.operation import graph_file, operation
 from operations.dashboard.pages.operation_export import export_operations
 from operations.dashboard.pages.operations import operations
@@ -37,6 +39,7 @@ from operations.dashboard.pages.settings import save_preferences, settings
 from operations.dashboard.pages.sign_in import SignInView
 
 APPLICATION = "applications/<str:app_id>/"
+ITEM = "connections/<str:connection_id>/items/<int:item_key>/"
 OPERATION = "connections/<str:connection_id>/operations/<str:operation_id>/"
 
 urlpatterns = [
@@ -56,6 +59,9 @@ urlpatterns = [
         schema_json,
         name="schema-json",
     ),
+    path(ITEM, item, name="item"),
+    path(f"{ITEM}item.json", item_file, name="item-json"),
+    path("connections/<str:connection_id>/groups/<int:group_key>/", group, name="group"),
     path("connections/<str:connection_id>/delete/", delete_connection, name="delete-connection"),
     path("operations/", operations, name="operations"),
     path("operations/export.<str:kind>", export_operations, name="export-operations"),

@@ -2,5 +2,6 @@
 
 from operations.dashboard.charts.days import DailyBars, Day, Strip
 from operations.dashboard.charts.durations import DurationDots, Run
+from operations.dashboard.charts.items import Interval, ItemBars
 
-__all__ = ["DailyBars", "Day", "DurationDots", "Run", "Strip"]
+__all__ = ["DailyBars", "Day", "DurationDots", "Interval", "ItemBars", "Run", "Strip"]

@@ -8,7 +8,7 @@ from datetime import date
 from functools import cached_property, lru_cache
 from math import ceil
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import get_language, gettext, ngettext
 
 from operations.dashboard.charts.drawing import (
@@ -21,7 +21,9 @@ from operations.dashboard.charts.drawing import (
     percent,
     ranked,
     role_of,
+    short,
     svg_number,
+    visible,
 )
 
 #: Pixels that a plot has at least in a narrow card, a middle and a wide one (charts.css), and those
@@ -82,7 +84,7 @@ class Bar:
 
     @property
     def failed_label(self) -> str:
-        return _short(self.day.failed)
+        return short(self.day.failed)
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ class DailyBars:
     def gridlines(self) -> list[Gridline]:
         values = range(0, self._top + 1, self._step)
         return [
-            Gridline(svg_number(self.height * (1 - value / self._top)), _short(value), not value)
+            Gridline(svg_number(self.height * (1 - value / self._top)), short(value), not value)
             for value in values
         ]
 
@@ -155,8 +157,8 @@ class DailyBars:
         scale = self.height / self._top
         bars = []
         for index, day in enumerate(self.days):
-            completed = _visible(day.completed * scale, day.completed)
-            failed = _visible(day.failed * scale, day.failed)
+            completed = visible(day.completed * scale, day.completed)
+            failed = visible(day.failed * scale, day.failed)
             top = self.height - completed - failed
             bars.append(
                 Bar(
@@ -178,7 +180,7 @@ class DailyBars:
     @property
     def label_rank(self) -> int:
         """From which width on there is room for the numbers of failed; 4 is never."""
-        needed = DIGIT * max(len(_short(day.failed)) for day in self.days) * len(self.days)
+        needed = DIGIT * max(len(short(day.failed)) for day in self.days) * len(self.days)
         return next((rank for rank, width in enumerate(WIDTHS, 1) if needed <= width), 4)
 
     @property
@@ -191,19 +193,6 @@ class DailyBars:
             )
             for slot, rank in ranked(len(self.days)).items()
         ]
-
-
-def _visible(height: float, count: int) -> float:
-    """One failure among a thousand successes must not vanish."""
-    return max(height, 2) if count else 0
-
-
-def _short(number: int) -> str:
-    """``12k`` and ``3.5M`` for a scale; what is below ten thousand stays as it is."""
-    for unit, name in ((1_000_000, "M"), (1_000, "k")):
-        if number >= max(unit, 10_000):
-            return f"{number_format(number / unit, 1 if number % unit else 0)}{name}"
-    return grouped(number)
 
 
 def _days_sentence(days: Sequence[Day]) -> str:

@@ -36,6 +36,19 @@ def grouped(number: int) -> str:
     return number_format(number, force_grouping=True)
 
 
+def visible(height: float, count: int) -> float:
+    """One among a thousand must not vanish."""
+    return max(height, 2) if count else 0
+
+
+def short(number: int) -> str:
+    """``12k`` and ``3.5M`` for a scale; what is below ten thousand stays as it is."""
+    for unit, name in ((1_000_000, "M"), (1_000, "k")):
+        if number >= max(unit, 10_000):
+            return f"{number_format(number / unit, 1 if number % unit else 0)}{name}"
+    return grouped(number)
+
+
 def day_label(day: date) -> str:
     return date_format(day, "j M", use_l10n=False)
 

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, QuerySet, Value
+from django.db.models import BigIntegerField, CharField, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils import timezone
@@ -35,6 +35,8 @@ from operations.models import (
     ConnectionOperation,
     ErrorGroup,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
 )
 from operations.models.change import ChangeQuerySet
 from operations.roles import Role
@@ -124,19 +126,35 @@ def what_exists(changes: Sequence[Change]) -> Existing:
     operations = {change.operation_key for change in changes if change.operation_key}
     applications: set[UUID] = set()
     errors = {""}
+    within = {"item": Q(), "group": Q()}
     for change in changes:
         subject = Subject.of(change)
+        if subject.kind in within and change.connection_key:
+            within[subject.kind] |= Q(connection=change.connection_key, graph_id=change.subject)
         if change.actor_app_id:
             applications.add(change.actor_app_id)
         if subject.kind == "application" and APP_ID.fullmatch(subject.id):
             applications.add(UUID(subject.id))
         if subject.kind == "error" and subject.id:
             errors.add(subject.id)
+    nowhere = (Value(0, BigIntegerField()), Value("", TextField()))
     keys = _together(
         ExternalConnection.objects.filter(pk__in=connections).values_list(
-            Value("connection"), "pk"
+            Value("connection"), "pk", *nowhere
         ),
-        ConnectionOperation.objects.filter(pk__in=operations).values_list(Value("operation"), "pk"),
+        ConnectionOperation.objects.filter(pk__in=operations).values_list(
+            Value("operation"), "pk", *nowhere
+        ),
+        *(
+            rows.filter(within[kind]).values_list(
+                Value(kind), "pk", "connection_id", Cast("graph_id", TextField())
+            )
+            for kind, rows in (
+                ("item", ExternalItem.objects.all()),
+                ("group", ExternalGroup.objects.all()),
+            )
+            if within[kind]
+        ),
     )
     ids = _together(
         Application.objects.filter(app_id__in=applications).values_list(
@@ -147,8 +165,10 @@ def what_exists(changes: Sequence[Change]) -> Existing:
         ),
     )
     return Existing(
-        connections=frozenset(key for kind, key in keys if kind == "connection"),
-        operations=frozenset(key for kind, key in keys if kind == "operation"),
+        connections=frozenset(key for kind, key, *_ in keys if kind == "connection"),
+        operations=frozenset(key for kind, key, *_ in keys if kind == "operation"),
+        items={(where, id): key for kind, key, where, id in keys if kind == "item"},
+        groups={(where, id): key for kind, key, where, id in keys if kind == "group"},
         applications=frozenset(
             text.replace("-", "") for kind, text in ids if kind == "application"
         ),
@@ -156,9 +176,10 @@ def what_exists(changes: Sequence[Change]) -> Existing:
     )
 
 
-def _together(first: QuerySet, second: QuerySet) -> list[tuple[str, Any]]:
+def _together(first: QuerySet, *others: QuerySet) -> list[tuple[Any, ...]]:
     # clear the order of the whole as well: that of the first model names no column of this one
-    return list(first.order_by().union(second.order_by(), all=True).order_by())
+    rows = [other.order_by() for other in others]
+    return list(first.order_by().union(*rows, all=True).order_by())
 
 
 # As a file ----------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.db.models import Q, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -13,10 +15,15 @@ from operations.dashboard.listing import base_url
 from operations.dashboard.live import live_page
 from operations.dashboard.lookups import find_connection
 from operations.dashboard.pages import connection_tabs as tabs
-from operations.dashboard.presentation.connections import ConnectionRow, health_shown
+from operations.dashboard.pages import item_tabs
+from operations.dashboard.presentation.connections import (
+    ConnectionRow,
+    deletion_shown,
+    health_shown,
+)
 from operations.dashboard.presentation.operations import OperationRow
 from operations.dashboard.presentation.schema import as_json
-from operations.models import ConnectionOperation, ExternalConnection, Triage
+from operations.models import ConnectionOperation, ConnectionState, ExternalConnection, Triage
 from operations.provisioning import REGISTRABLE
 from operations.roles import Role
 
@@ -24,6 +31,8 @@ TABS = {
     "summary": (_("Summary"), tabs.summary),
     "operations": (_("Operations"), tabs.operations),
     "schema": (_("Schema"), tabs.schema),
+    "items": (_("Items"), item_tabs.items),
+    "groups": (_("Groups"), item_tabs.groups),
     "activity": (_("Activity"), tabs.activity),
     "api": (_("API"), tabs.api),
 }
@@ -33,7 +42,8 @@ TABS = {
 def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
     found, health = find_connection(connection_id)
     tab = request.GET.get("tab", "summary")
-    tab = tab if tab in TABS else "summary"
+    offered = _offered(found)
+    tab = tab if tab in offered else "summary"
     now = timezone.now()
     latest, failure = _latest_and_failure(found)
     _label, read_tab = TABS[tab]
@@ -48,7 +58,8 @@ def connection(request: HttpRequest, connection_id: str) -> HttpResponse:
             "can_register": found.state in REGISTRABLE and not found.deleting_since,
             "tab": tab,
             "tab_template": f"dashboard/_tab_{tab}.html",
-            "tabs": [(name, label, name == tab) for name, (label, _read) in TABS.items()],
+            "tabs": [(name, TABS[name][0], name == tab) for name in offered],
+            "deletion": deletion_shown(found),
             "base_url": base_url(request),
             **read_tab(request, found, now),
         },
@@ -69,6 +80,17 @@ def schema_json(request: HttpRequest, connection_id: str, version: int) -> HttpR
     name = f"{found.graph_id}-schema-{version}.json"
     response["Content-Disposition"] = content_disposition_header(True, name) or ""
     return response
+
+
+def _offered(found: Any) -> list[str]:
+    """The tabs of a connection: what a draft has none of is left out."""
+    is_draft = found.state == ConnectionState.DRAFT
+    left_out = set()
+    if is_draft and not found.item_count:
+        left_out.add("items")
+    if is_draft and not found.has_groups:
+        left_out.add("groups")
+    return [name for name in TABS if name not in left_out]
 
 
 def _latest_and_failure(

@@ -15,13 +15,15 @@ from operations.access import person
 from operations.dashboard.filters import PAGE_SIZES
 from operations.dashboard.guard import page
 from operations.dashboard.lookups import find_connection
-from operations.dashboard.presentation.numbers import Count
+from operations.dashboard.presentation.numbers import Count, Total
 from operations.errors import GraphError
 from operations.models import (
     Actor,
     Channel,
     ConnectionOperation,
     ExternalConnection,
+    ExternalGroup,
+    ItemTally,
     OutcomeRule,
     Schema,
 )
@@ -99,9 +101,14 @@ def goes_along(connections: list[ExternalConnection]) -> list[str]:
         operations=ConnectionOperation.objects.filter(**below),
         schemas=Schema.objects.filter(**below),
         rules=OutcomeRule.objects.filter(**below),
+        groups=ExternalGroup.objects.filter(**below),
     )
     operations, schemas, rules = counts["operations"], counts["schemas"], counts["rules"]
+    tallies = ItemTally.objects.items_of([connection.pk for connection in connections])
+    items, groups = Total(sum(tallies.values())), counts["groups"]
     named = [
+        (items, ngettext("%(n)s item", "%(n)s items", items.number)),
+        (groups, ngettext("%(n)s group", "%(n)s groups", groups.number)),
         (operations, ngettext("%(n)s operation", "%(n)s operations", operations.number)),
         (schemas, ngettext("%(n)s schema version", "%(n)s schema versions", schemas.number)),
         (rules, ngettext("%(n)s outcome rule", "%(n)s outcome rules", rules.number)),

@@ -18,8 +18,12 @@ from operations.dashboard.listing import GLIMPSE, base_url, operation_rows, page
 from operations.dashboard.lookups import application_name
 from operations.dashboard.pages.activity import activity_list
 from operations.dashboard.pages.operations import operation_list
-from operations.dashboard.presentation.connections import ApplicationShown, limits_used
-from operations.dashboard.presentation.numbers import Count
+from operations.dashboard.presentation.connections import (
+    ApplicationShown,
+    limit_advice,
+    limits_used,
+)
+from operations.dashboard.presentation.numbers import Count, Total
 from operations.dashboard.presentation.readiness import readiness_shown
 from operations.dashboard.presentation.recipes import LANGUAGES, Step
 from operations.dashboard.presentation.schema import (
@@ -35,17 +39,29 @@ from operations.models.moves import TERMINAL
 #: Newest finished operations that the chart shows.
 DOTS = 30
 #: What the actions on a connection and on what is below it begin with.
-OWN = ("connection.", "schema.", "operation.")
+OWN = ("connection.", "schema.", "operation.", "item.", "group.")
 #: Versions that a page of the tab lists, and that its forms offer.
 VERSIONS = 25
 CHOICES = 200
 
 
-def summary(request: HttpRequest, found: ExternalConnection, now: datetime) -> dict[str, Any]:
+#: Newest items that are looked at for their content.
+LOOKED_AT = 100
+
+
+def summary(request: HttpRequest, found: Any, now: datetime) -> dict[str, Any]:
     listed = found.authorized_apps.annotate(name=application_name())
     authorized = [ApplicationShown(row.app_id, row.name) for row in listed]
     failures = found.operations.open_failures().select_related("connection").order_by("-id")
-    counts = Count.several(failures=failures, operations=found.operations.all())
+    newest = found.items.filter(pk__in=found.items.order_by("-id").values("pk")[:LOOKED_AT])
+    counts = Count.several(
+        failures=failures,
+        operations=found.operations.all(),
+        newest=newest,
+        # unequal, not longer: so PostgreSQL looks at no long text, only at how long it is
+        with_content=newest.exclude(content_value=None).exclude(content_value=""),
+    )
+    items, items_in_all = Total(found.item_count), Total(found.items_in_all)
     schema = found.schema_in_force
     property_count = len(schema.properties) if schema else 0
     return {
@@ -55,8 +71,13 @@ def summary(request: HttpRequest, found: ExternalConnection, now: datetime) -> d
         "failure_count": counts["failures"],
         "operation_count": counts["operations"],
         "schema": schema,
-        "limits": limits_used(property_count, len(authorized), counts["operations"]),
-        "readiness": readiness_shown(found, schema),
+        "limits": limits_used(
+            property_count, len(authorized), counts["operations"], items, items_in_all
+        ),
+        "limit_advice": limit_advice(found, items, items_in_all),
+        "readiness": readiness_shown(
+            found, schema, counts["newest"].number, counts["with_content"].number
+        ),
         "durations": _durations(found),
     }
 

@@ -30,7 +30,7 @@ from operations.dashboard.live import live_page
 from operations.dashboard.lookups import application_name
 from operations.dashboard.outcomes import outcomes_of
 from operations.dashboard.presentation.connections import ApplicationShown, ConnectionRow
-from operations.dashboard.presentation.numbers import Count
+from operations.dashboard.presentation.numbers import Count, Total
 from operations.dashboard.presentation.operations import OperationRow
 from operations.exports import stream_csv, stream_jsonl
 from operations.marks import HEALTH_MARKS, connection_mark, operation_mark
@@ -136,6 +136,7 @@ def connection_rows(found: list[Any], extra: list[str], now: datetime) -> list[C
                 owner=owner,
                 authorized=authorized.get(row.pk, []),
                 labels=labels.get(row.pk, []),
+                items=Total(row.item_count),
             )
         )
     return rows
@@ -200,6 +201,7 @@ COLUMNS = (
     "lastOperationError",
     "ownerAppId",
     "ownerName",
+    "items",
     "createdDateTime",
     "changedDateTime",
     "deletingSinceDateTime",
@@ -247,6 +249,7 @@ def _exported_row(row: Any, operation: ConnectionOperation | None) -> dict[str, 
         "lastOperationError": operation.error_message if operation else None,
         "ownerAppId": row.owner_app_id,
         "ownerName": row.owner_name or None,
+        "items": row.item_count,
         "createdDateTime": row.created_at,
         "changedDateTime": row.changed_at,
         "deletingSinceDateTime": row.deleting_since,

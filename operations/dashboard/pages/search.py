@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -29,6 +30,8 @@ from operations.models import (
     ConnectionOperation,
     ErrorGroup,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
     Refusal,
 )
 from operations.models.operation_id import OPERATION_ID
@@ -39,6 +42,9 @@ if TYPE_CHECKING:
 
 #: Our id of a request is a GUID; a caller's own may be any plain identifier.
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+#: Newest connections in which items and groups are looked for, and what is read of what they find.
+SEARCHED = 10_000
+MOST_NAMED = 60
 
 
 @dataclass(frozen=True)
@@ -71,9 +77,10 @@ def search(request: HttpRequest) -> HttpResponse:
     found: list[Hits] = []
     if is_search:
         connections = _connections(text)
-        operations = _operations_with_id(text)
+        named = _named(text)
+        operations = _operations(text, [each.key for each in named if each.kind == "operation"])
         exact = [row for row in connections if row.lookup_id == text.lower()]
-        addresses = [_address(row) for row in exact] + [_address(row) for row in operations]
+        addresses = [_address(row) for row in exact] + [each.address for each in named]
         if len(addresses) == 1:
             return redirect(addresses[0])
         found = [
@@ -81,7 +88,9 @@ def search(request: HttpRequest) -> HttpResponse:
             for hits in (
                 *_of_request(text),
                 _shown_connections(connections, text),
-                _shown_operations(operations or _operations_like(text)),
+                _shown_operations(operations),
+                _shown_named(_("Items"), [each for each in named if each.kind == "item"]),
+                _shown_named(_("Groups"), [each for each in named if each.kind == "group"]),
                 _applications(text),
                 _errors(text),
             )
@@ -133,20 +142,70 @@ def _shown_connections(rows: list[ExternalConnection], text: str) -> Hits:
     return Hits(_("Connections"), hits, _list("connections", is_cut, q=text))
 
 
-def _operations_with_id(text: str) -> list[ConnectionOperation]:
-    """With exactly this id, which several connections may have. Ids that we make are lower-case."""
-    if not OPERATION_ID.fullmatch(text):
-        return []
+@dataclass(frozen=True)
+class Named:
+    """What has exactly an id, in a connection: several may have one with the same id."""
+
+    kind: str  # operation, item, group
+    key: int
+    graph_id: str
+    connection_id: str
+    connection_name: str
+
+    @property
+    def address(self) -> str:
+        last = self.graph_id if self.kind == "operation" else self.key
+        return reverse(self.kind, args=[self.connection_id, last])
+
+
+def _named(text: str) -> list[Named]:
+    """Operations, items and groups with exactly this id, in one query. Ids of operations that we
+    make are lower-case."""
+    # no index has the ids of items without their connections
+    places = ExternalConnection.objects.order_by("-pk").values("pk")[:SEARCHED]
     ids = {text, text.lower()} if APP_ID.fullmatch(text) else {text}
-    rows = ConnectionOperation.objects.filter(graph_id__in=ids).select_related("connection")
-    return list(rows.order_by("-id")[: GLIMPSE + 1])
+    sets: list[tuple[str, QuerySet]] = [
+        ("item", ExternalItem.objects.filter(connection__in=places, graph_id=text)),
+        ("group", ExternalGroup.objects.filter(connection__in=places, graph_id=text)),
+    ]
+    if OPERATION_ID.fullmatch(text):
+        sets.insert(0, ("operation", ConnectionOperation.objects.filter(graph_id__in=ids)))
+    first, *others = (
+        rows.order_by().values_list(
+            Value(kind),
+            "pk",
+            Cast("graph_id", TextField()),
+            "connection__graph_id",
+            "connection__name",
+        )
+        for kind, rows in sets
+    )
+    found = first.union(*others, all=True).order_by()
+    return [Named(*row) for row in found[:MOST_NAMED]]
 
 
-def _operations_like(text: str) -> list[ConnectionOperation]:
-    """Whose id begins so."""
+def _shown_named(title: str, found: list[Named]) -> Hits:
+    hits = [
+        Hit(
+            each.address,
+            each.graph_id,
+            id=each.connection_id,
+            text=each.connection_name,
+            is_id=True,
+        )
+        for each in found[:GLIMPSE]
+    ]
+    return Hits(title, hits)
+
+
+def _operations(text: str, keys: list[int]) -> list[ConnectionOperation]:
+    """Those with these keys, or else those whose id begins so."""
     if not OPERATION_ID.fullmatch(text):
         return []
-    rows = ConnectionOperation.objects.with_id_like(text)
+    if keys:
+        rows = ConnectionOperation.objects.filter(pk__in=keys).order_by("-id")
+    else:
+        rows = ConnectionOperation.objects.with_id_like(text)
     return list(rows.select_related("connection")[: GLIMPSE + 1])
 
 

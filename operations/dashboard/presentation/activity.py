@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
@@ -26,9 +26,9 @@ MEMBER_WITH_ID = {"error": "fingerprint", "run": "run"}
 
 @dataclass(frozen=True)
 class Subject:
-    """What a change is about when it is about no connection."""
+    """What a change is about when it is about no connection, or about something in one."""
 
-    kind: str  # the first word of the action: application, error, run, outcomeRule
+    kind: str  # the first word of the action: application, error, run, outcomeRule, item, group
     name: str
     id: str
 
@@ -44,12 +44,17 @@ class Subject:
 
 @dataclass(frozen=True)
 class Existing:
-    """What of that which changes name is still there. Ids are without hyphens."""
+    """What of that which changes name is still there. Ids are without hyphens.
+
+    ``items`` and ``groups`` have the key of each, by that of its connection and its id.
+    """
 
     connections: frozenset[int] = frozenset()
     operations: frozenset[int] = frozenset()
     applications: frozenset[str] = frozenset()
     errors: frozenset[str] = frozenset()
+    items: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    groups: Mapping[tuple[int, str], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,13 @@ class ActivityRow:
             return f"{reverse('applications')}{self.subject.id}/"
         if self.subject.kind == "error" and bare in self.existing.errors:
             return reverse("error", args=[self.subject.id])
+        place = self.change.connection_key or 0, self.change.subject
+        if self.subject.kind == "item" and place in self.existing.items:
+            key = self.existing.items[place]
+            return reverse("item", args=[self.change.connection_graph_id, key])
+        if self.subject.kind == "group" and place in self.existing.groups:
+            key = self.existing.groups[place]
+            return reverse("group", args=[self.change.connection_graph_id, key])
         if self.subject.kind == "run" and self.subject.id:  # runs are kept
             return reverse("run", args=[self.subject.id])
         return ""

@@ -63,6 +63,14 @@ class Count:
         return f"{self} {one if self.number == 1 else many}"
 
 
+@dataclass(frozen=True)
+class Total(Count):
+    """A number that is known exactly, however large: somebody keeps it."""
+
+    def __str__(self) -> str:
+        return f"{self.number:,}"
+
+
 def exact_duration(span: timedelta) -> str:
     """``5 min 12 s``: for what has ended."""
     seconds = max(0.0, span.total_seconds())

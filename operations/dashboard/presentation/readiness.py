@@ -83,7 +83,7 @@ WORDS = {
     "content": Words(
         gettext_lazy("Items carry their text"),
         gettext_lazy("Answers are made from the content of items, not from properties alone."),
-        gettext_lazy("Read an item back and see that content.value is the text, not its address."),
+        gettext_lazy("Send the text of what an item is about in content.value, not its address."),
     ),
     "switched-on": Words(
         gettext_lazy("It is switched on for people"),
@@ -118,13 +118,18 @@ class ReadinessGroup:
     checks: list[CheckShown]
 
 
-def readiness_shown(connection: ExternalConnection, schema: Schema | None) -> list[ReadinessGroup]:
+def readiness_shown(
+    connection: ExternalConnection, schema: Schema | None, items: int, with_content: int
+) -> list[ReadinessGroup]:
+    """Of the newest items so many were looked at, and so many are ``with_content``."""
     checks = readiness(
         name=connection.name,
         description=connection.description,
         schema=schema.document if schema else None,
         activity_settings=connection.activity_settings,
         search_settings=connection.search_settings,
+        items=items,
+        with_content=with_content,
     )
     groups = []
     for need, title in NEEDS.items():
@@ -148,7 +153,8 @@ def _shown(check: Check) -> CheckShown:
     if check.passed is None:
         return CheckShown("manual", _("Not known here"), "info", words, "")
     if not check.passed and check.need is Need.RECOMMENDED:
-        return CheckShown("advised", _("Missing"), "triangle", words, "")
+        found = _found(check) if check.id == "content" else ""
+        return CheckShown("advised", _("Missing"), "triangle", words, found)
     if not check.passed:
         return CheckShown("missing", _("Missing"), "octagon", words, "")
     return CheckShown("passed", _("Done"), "tick", words, _found(check))
@@ -162,5 +168,13 @@ def _found(check: Check) -> str:
     if check.id == "result-type":
         number = int(check.by[0])
         return ngettext("%(n)s template", "%(n)s templates", number) % {"n": number}
+    if check.id == "content":
+        having, number = map(int, check.by)
+        said = ngettext(
+            "%(having)s of 1 item",
+            "%(having)s of the newest %(number)s items",
+            number,
+        )
+        return said % {"having": having, "number": number}
     shown = ", ".join(check.by[:3])
     return f"{shown}, …" if len(check.by) > 3 else shown
