@@ -52,7 +52,7 @@ for name in ("measured", "grown"):
     connection = factories.make_connection(name, owner=owner)
     factories.register_schema(connection, factories.a_schema(*json.loads({properties!r})))
     made.append(connection.pk)
-item = factories.make_item(connection, "template", **json.loads({item!r}))
+item = factories.put_item(connection, "template", **json.loads({item!r}))
 made.append(item.pk)
 print(json.dumps([tokens.issue_token(owner)[0], *made]))
 """

@@ -186,23 +186,6 @@ def make_application(*roles: str, name: str | None = None) -> Application:
     return application
 
 
-def an_item(**values) -> dict:
-    """An item as a client sends it, for the schema that ``a_schema`` gives."""
-    return {
-        "acl": [{"accessType": "grant", "type": "everyone", "value": "everyone"}],
-        "properties": {"title": "Handbook"},
-        "content": {"type": "text", "value": "All about it."},
-        **values,
-    }
-
-
-def make_item(connection, graph_id: str | None = None, actor=COMMAND, **values) -> ExternalItem:
-    """An item of a connection whose schema is in force; ``values`` are Graph's members."""
-    graph_id = graph_id or f"item{next(_numbers)}"
-    written = ingestion.put(Container.of(connection), graph_id, an_item(**values), actor)
-    return ExternalItem.objects.get(pk=written.key)
-
-
 def make_activity(item, **values) -> ExternalActivity:
     """Somebody has looked at an item."""
     return ExternalActivity.objects.create(
@@ -215,15 +198,3 @@ def make_activity(item, **values) -> ExternalActivity:
             **values,
         }
     )
-
-
-def make_group(
-    connection, graph_id: str | None = None, members=(), actor=COMMAND, **values
-) -> ExternalGroup:
-    """A group; ``members`` are ids of users, or pairs of an id and an IdentityType."""
-    graph_id = graph_id or f"group{next(_numbers)}"
-    group = groups.create(connection.pk, actor, graph_id=graph_id, **values)
-    for member in members:
-        name, kind = (member, IdentityType.USER) if isinstance(member, str) else member
-        groups.add_member(group, actor, graph_id=name, kind=kind)
-    return group

@@ -137,9 +137,9 @@ def deletion(number: int) -> None:
     failed(connection)
     factories.report(connection)
     factories.register_schema(connection)
-    item = factories.make_item(connection)
+    item = factories.put_item(connection)
     factories.make_activity(item)
-    factories.make_group(connection, members=("a", "b"))
+    factories.make_group(connection, "team", "a", "b")
     provisioning.request_deletion(connection, factories.COMMAND)
 
 

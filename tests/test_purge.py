@@ -23,17 +23,19 @@ from operations.models.container import Container
 from operations.models.item_tally import EVERYTHING
 from tests.factories import (
     COMMAND,
+    EVERYONE,
     WORKER,
-    an_item,
     make_activity,
     make_application,
     make_connection,
     make_group,
-    make_item,
+    put_item,
     register_schema,
     report,
 )
 from tests.graph import ITEMS_WRITE_ALL, GraphClient, assert_refused
+
+ITEM = {"acl": [EVERYONE], "properties": {"title": "Handbook"}}
 
 
 @pytest.fixture
@@ -43,10 +45,10 @@ def connection(application, settings):
     connection = make_connection("contosohr", owner=application)
     register_schema(connection)
     report(connection)
-    items = [make_item(connection, f"i{number}") for number in range(5)]
+    items = [put_item(connection, f"i{number}") for number in range(5)]
     for _ in range(3):
         make_activity(items[2])
-    make_group(connection, "g", members=["a", "b", "c"])
+    make_group(connection, "g", "a", "b", "c")
     make_group(connection, "empty")
     return connection
 
@@ -55,8 +57,8 @@ def connection(application, settings):
 def bystander():
     other = make_connection("bystander")
     register_schema(other)
-    make_activity(make_item(other, "mine"))
-    make_group(other, "g", members=["a"])
+    make_activity(put_item(other, "mine"))
+    make_group(other, "g", "a")
     return other
 
 
@@ -130,10 +132,10 @@ def test_nothing_is_written_into_what_is_being_deleted(connection):
     provisioning.request_deletion(connection, COMMAND)
     address = "/v1.0/connections/contosohr/items/i0"
     writer = GraphClient(make_application(ITEMS_WRITE_ALL))
-    assert_refused(writer.put(address, an_item()), 404, "ItemNotFound")
+    assert_refused(writer.put(address, ITEM), 404, "ItemNotFound")
     for write in (
-        lambda: ingestion.put(before, "i0", an_item(), COMMAND),
-        lambda: ingestion.create(before, "new", an_item(), COMMAND),
+        lambda: ingestion.put(before, "i0", ITEM, COMMAND),
+        lambda: ingestion.create(before, "new", ITEM, COMMAND),
         lambda: ingestion.update(before, "i0", {}, COMMAND),
         lambda: ingestion.delete(before, "i0", COMMAND),
     ):
