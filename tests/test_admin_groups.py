@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.utils import timezone
 
 from operations import groups
@@ -295,7 +296,7 @@ def test_a_page_shows_the_first_members_and_leads_to_all(anna):
     text = anna.get(url(GROUP, "change", group.pk)).content.decode()
     assert "&lt;i&gt;user-19" in text and "user-20" not in text
     assert f'href="{url(MEMBER)}?group={group.pk}">All 24 members of this group' in text
-    assert f'href="{url(MEMBER, "add")}?group={group.pk}">Add a member' in text
+    assert f'href="{url(MEMBER, "add")}?group={group.pk}" dir="auto">Add a member' in text
     form = anna.get(f"{url(MEMBER, 'add')}?group={group.pk}").context["adminform"].form
     assert form["group"].value() == str(group.pk)
 
@@ -311,6 +312,16 @@ def test_many_members_are_counted_no_further_than_needed(anna, monkeypatch):
 
 def test_an_empty_group(anna):
     assert "No members yet." in anna.get(url(GROUP, "change", make_group().pk)).content.decode()
+
+
+def test_who_may_not_add_is_not_offered_it(client, django_user_model):
+    user = django_user_model.objects.create_user("vera", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    member = make_member(make_group())
+    text = client.get(url(GROUP, "change", member.group_id)).content.decode()
+    assert "ada" in text and "Add a member" not in text
+    assert client.get(url(MEMBER, "add")).status_code == 403
 
 
 def shown(client, model, query) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
@@ -98,7 +97,7 @@ class GroupAdmin(ContentAdmin):
     )
     sortable_by = ()
     autocomplete_fields = ("connection",)
-    always_readonly = ("members_shown", "created_at", "changed_at")
+    always_readonly = ("members_shown", "add_member", "created_at", "changed_at")
 
     @property
     def media(self) -> forms.Media:
@@ -140,15 +139,21 @@ class GroupAdmin(ContentAdmin):
             members=group.members.all()[:MEMBERS_SHOWN],
             number=self.paginator(group.members.all(), 1).number_shown,
             all=list_of("groupmember", group=group.pk),
-            add=f"{reverse('admin:operations_groupmember_add')}?{urlencode({'group': group.pk})}",
         )
+
+    @admin.display(description=gettext_lazy("one more"))
+    def add_member(self, group: ExternalGroup) -> SafeString:
+        address = f"{reverse('admin:operations_groupmember_add')}?group={group.pk}"
+        return link(address, _("Add a member"))
 
     def get_fieldsets(self, request: HttpRequest, obj: ExternalGroup | None = None) -> Any:
         identity = ("connection", "graph_id", "display_name", "description")
         fieldsets: list[tuple[str, dict[str, Any]]] = [(_("Identity"), {"fields": identity})]
         if obj:
+            members = self.admin_site.get_model_admin(GroupMember)
+            adds = ("add_member",) if members.has_add_permission(request) else ()
             fieldsets += [
-                (_("Members"), {"fields": ("members_shown",)}),
+                (_("Members"), {"fields": ("members_shown", *adds)}),
                 (_("Times"), {"fields": ("created_at", "changed_at")}),
             ]
         return fieldsets
