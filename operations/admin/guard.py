@@ -28,7 +28,6 @@ from operations.admin.lists import BoundedList, CappedPaginator, search
 from operations.errors import Fault, GraphError, ItemNotFound
 from operations.models import Actor, Change, Channel, ExternalConnection
 from operations.models.container import Container
-from operations.roles import Role
 
 #: One request works off so many rows; the rest is a click away.
 MAX_AT_ONCE = 500
@@ -374,29 +373,14 @@ class DomainAdmin(QuietAdmin):
 
 
 class ContentAdmin(DomainAdmin):
-    """What is in a connection. Administrators may edit it by their role: the permissions of these
-    models are younger than the groups of the roles, and not in those that are there already."""
+    """What is in a connection."""
 
     def is_leaving(self, obj: Any) -> bool:
         """Whether a row is in a connection that is being deleted: it is looked at, no more."""
         return obj is not None and obj.connection.deleting_since is not None
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _administers(request) or super().has_view_permission(request, obj)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return _administers(request) or super().has_add_permission(request)
-
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        may = _administers(request) or super().has_change_permission(request, obj)
-        return may and not self.is_leaving(obj)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return _administers(request) or super().has_delete_permission(request, obj)
-
-
-def _administers(request: HttpRequest) -> bool:
-    return Role.ADMINISTRATOR.is_held_by(request.user)
+        return super().has_change_permission(request, obj) and not self.is_leaving(obj)
 
 
 def answer(request: HttpRequest, form: type[AskForm]) -> AskForm:

@@ -245,6 +245,9 @@ class ItemAdmin(ContentAdmin):
     )
 
     @property
+    def view_on_site(self, item: ExternalItem) -> str:
+        return reverse("item", args=[item.connection.graph_id, item.pk])
+
     def media(self) -> forms.Media:
         return super().media + ConnectionChoice().media
 

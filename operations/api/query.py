@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -85,15 +85,25 @@ def page(
     result: Json = {"@odata.context": context}
     if options.count:
         result["@odata.count"] = rows.count(options)
-    found = rows.page(options, size + 1)
+    asked, found = size, rows.page(options, size + 1)
     size = rows.fits(found[:size])
-    if len(found) > size:
-        result["@odata.nextLink"] = next_link(
-            address, options, mark(found[size - 1], options.order)
-        )
+    last = mark(found[size - 1], options.order) if len(found) > size else None
     del found[size:]
     if rows.whole:
         found = rows.whole(found)
+        if last and not found:  # all of them are gone since; an empty page ends what a client reads
+            options = replace(options, after=last, skip=0)
+            return result | page(
+                rows,
+                options,
+                size=asked,
+                shape=shape,
+                expand=expand,
+                context=context,
+                address=address,
+            )
+    if last:
+        result["@odata.nextLink"] = next_link(address, options, last)
     value = [shape(row) for row in found]
     if options.expand:
         for document, added in zip(value, expand(found), strict=True):

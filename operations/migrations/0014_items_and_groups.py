@@ -88,6 +88,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['connection_key', 'bucket', 'slot'],
+                'default_permissions': (),
             },
         ),
         migrations.RemoveConstraint(

@@ -125,6 +125,7 @@ class ItemTally(models.Model):
 
     class Meta:
         ordering = ["connection_key", "bucket", "slot"]
+        default_permissions = ()
         constraints = [
             # also the index of "all of a connection" and of "the last buckets of a connection"
             models.UniqueConstraint(
