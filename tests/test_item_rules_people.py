@@ -71,6 +71,10 @@ def test_what_an_activity_must_have(member):
             invalid(f"{AT}/startDateTime", f"{MOMENT} a date without a time and a zone"),
         ),
         (
+            {"startDateTime": "0001-01-01T00:00:00+01:00"},
+            invalid(f"{AT}/startDateTime", "must be in the years 1 to 9999 in UTC as well"),
+        ),
+        (
             {"type": "read"},
             invalid(
                 f"{AT}/type", "must be one of viewed, modified, created, commented, not 'read'"

@@ -99,10 +99,10 @@ class GroupAdmin(ContentAdmin):
     autocomplete_fields = ("connection",)
     always_readonly = ("members_shown", "add_member", "created_at", "changed_at")
 
-    @property
     def view_on_site(self, group: ExternalGroup) -> str:
         return reverse("group", args=[group.connection.graph_id, group.pk])
 
+    @property
     def media(self) -> forms.Media:
         return super().media + ConnectionChoice().media
 

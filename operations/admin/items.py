@@ -244,10 +244,10 @@ class ItemAdmin(ContentAdmin):
         "latest_activities",
     )
 
-    @property
     def view_on_site(self, item: ExternalItem) -> str:
         return reverse("item", args=[item.connection.graph_id, item.pk])
 
+    @property
     def media(self) -> forms.Media:
         return super().media + ConnectionChoice().media
 
