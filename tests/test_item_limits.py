@@ -396,7 +396,7 @@ def test_how_many_statements_a_put_and_a_get_are(graph, settings, django_assert_
     fill(graph, ids="a")
     # the connection with its schema and counts; the item with its counts (SQLite: savepoint, the
     # state, the item, its counts, release)
-    written = 6 if settings.EMBEDDED_DATABASE else 2
+    written = 5 if settings.EMBEDDED_DATABASE else 2
     with django_assert_num_queries(written):
         put(graph, f"{ITEMS}/b", item())
     with django_assert_num_queries(written):

@@ -147,6 +147,22 @@ def set_graph_headers(response: HttpResponse) -> None:
     response.setdefault("Vary", "Accept, Prefer")
 
 
+#: In the place of every key, so that what a million addresses lead to is looked up once.
+KEY = "~"
+
+
+def _without_keys(path: str) -> tuple[str, list[str]]:
+    """A canonical path with ``KEY`` for every key, and the keys."""
+    segments = path.split("/")
+    first = 3 if segments[2:3] == ["external"] else 2
+    keys = []
+    for position in range(first + 1, len(segments), 2):
+        if not segments[position].startswith("$"):
+            keys.append(unquote(segments[position]))
+            segments[position] = KEY
+    return "/".join(segments), keys
+
+
 @kept_if_short
 def _match(path: str, urlconf: str) -> ResolverMatch:
     """Where a canonical path leads. Raises Resolver404."""
@@ -157,9 +173,23 @@ def call_view(request: HttpRequest) -> HttpResponse:
     """The answer of the view that a canonical path leads to. Raises Resolver404, and DisallowedHost
     when the client used a name that is not ours."""
     request.get_host()
-    match = _match(request.path_info, get_urlconf() or settings.ROOT_URLCONF)
+    urlconf = get_urlconf() or settings.ROOT_URLCONF
+    path, keys = _without_keys(request.path_info)
+    match = _match(path, urlconf)
+    names = [name for name, value in match.kwargs.items() if value == KEY]
+    if len(names) != len(keys):  # it leads nowhere, and the refusal says where not
+        match, names = _match(request.path_info, urlconf), []
+    if names:
+        match = _with(match, dict(zip(names, keys, strict=True)))
     request.resolver_match = match
     return match.func(request, *match.args, **match.kwargs)
+
+
+def _with(match: ResolverMatch, keys: dict[str, str]) -> ResolverMatch:
+    """The same match, which is shared, with these keys; Django's own cannot be copied."""
+    found = ResolverMatch.__new__(ResolverMatch)
+    found.__dict__ = {**match.__dict__, "kwargs": {**match.kwargs, **keys}}
+    return found
 
 
 class GraphMiddleware:

@@ -23,7 +23,7 @@ ROWS = 200
 BYTES = 2_000_000
 #: Seconds for which one transaction deletes; with its last statement and its commit it stays well
 #: below a quarter of a second.
-TIME = 0.08
+TIME = 0.05
 
 
 def rows_below(connection: ExternalConnection, most: int) -> int:

@@ -6,7 +6,9 @@ querysets, which have no words for it).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,11 +16,10 @@ from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from operations.models.connection import ExternalConnection
 from operations.models.enums import ConnectionState
 from operations.models.item import ExternalItem
 from operations.models.item_tally import ADD, ItemTally, rows_of, slot
-from operations.models.prepared import Prepared, ask, parameter
+from operations.models.prepared import ask
 
 #: What a replaced item keeps.
 _KEPT = ("connection", "graph_id", "created_at")
@@ -55,26 +56,25 @@ def write(
         with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
             found = ask(database, _at_once(), given).fetchall()
         return Written(*found[0]) if found else None
-    with transaction.atomic():
-        parent = _STATE.tuples(key=connection_key)
-        if not parent or parent[0][0] not in states:
+    with _turn(database), transaction.atomic():
+        given = [*values, connection_key, *(int(each) for each in states)]
+        found = ask(database, _upsert(len(states)), given).fetchall()
+        if not found:
             return None
-        [row] = ask(database, _upsert(), [connection_key, *values]).fetchall()
-        written = Written(*row)
+        written = Written(*found[0])
         ItemTally.objects.add(
             connection_key, created=int(written.created), replaced=int(not written.created)
         )
     return written
 
 
-_STATE = Prepared[ExternalConnection](
-    lambda: (
-        ExternalConnection.objects.alive()
-        .filter(pk=parameter(ExternalConnection, "key=id"))
-        .order_by()
-        .values_list("state")
-    )
-)
+def _turn(database: Any) -> AbstractContextManager[Any]:
+    """The threads of a process take turns without SQLite, which would let each of them sleep until
+    the other is done. Who writes already must not wait for who waits for him."""
+    return nullcontext() if database.in_atomic_block else _one_at_a_time
+
+
+_one_at_a_time = threading.Lock()
 
 
 def _adapted(value: Any, database: Any) -> Any:
@@ -98,8 +98,14 @@ def _into(source: str) -> str:
 
 
 @cache
-def _upsert() -> str:
-    return _into(f"VALUES (%s, {', '.join('%s' for _ in _COLUMNS)}, 1)")
+def _upsert(states: int) -> str:
+    """With nothing to insert where the connection is not in one of so many states."""
+    places = ", ".join("%s" for _ in _COLUMNS)
+    of = ", ".join("%s" for _ in range(states))
+    return _into(
+        f"SELECT id, {places}, 1 FROM operations_externalconnection "  # nosec B608
+        f"WHERE id = %s AND deleting_since IS NULL AND state IN ({of})"
+    )
 
 
 @cache
