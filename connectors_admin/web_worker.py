@@ -66,7 +66,7 @@ class GraphThreadWorker(ThreadWorker):
             self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
         )
         self.set_accept_enabled(True)
-        while self.alive and self.is_parent_alive():
+        while self.alive:
             self._turn()
         self.alive = False
         self._stop_listening()
@@ -79,11 +79,12 @@ class GraphThreadWorker(ThreadWorker):
         self.method_queue.close()
 
     def _turn(self) -> None:
-        self.notify()
         self.wait_for_and_dispatch_events(timeout=LOOK)
         now = time.monotonic()
         if now - self.looked >= LOOK:
             self.looked = now
+            self.notify()
+            self.alive = self.alive and self.is_parent_alive()
             self.set_accept_enabled(self.alive)
             for connection in [each for each in self.waiting if each.deadline <= now]:
                 self._go_on(connection, connection.expire)
