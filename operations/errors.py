@@ -415,6 +415,28 @@ class RequestTooLarge(GraphError):
         super().__init__(inner_code="RequestEntityTooLarge")
 
 
+class ItemTooLarge(RequestTooLarge):
+    """The item is larger than the limit in the form in which it is kept."""
+
+    def __init__(self, limit: int):
+        super().__init__(limit)
+        self.message = f"The item takes more than the maximum of {limit} bytes."
+
+
+class BatchAnswerTooLarge(GraphError):
+    """The answers to the parts before this one have filled the batch: it was not carried out."""
+
+    status = 413
+    code = "ResponseTooLarge"
+
+    def __init__(self, limit: int):
+        self.message = (
+            f"The answers to the requests before this one have filled the {limit} bytes of a "
+            "batch's answer. This one was not carried out: send it in another batch."
+        )
+        super().__init__(inner_code="ResponseTooLarge")
+
+
 class TooManyRequests(GraphError):
     """The application is over its limit. Graph's text; ``Retry-After`` is in whole seconds, for
     the SDKs read nothing else."""

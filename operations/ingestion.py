@@ -12,6 +12,7 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -21,6 +22,7 @@ from operations.errors import (
     GraphError,
     InvalidStateTransition,
     ItemNotFound,
+    ItemTooLarge,
     LimitExceeded,
     NameAlreadyExists,
 )
@@ -90,7 +92,10 @@ def shape_of(container: Container) -> Shape:
             target="state",
             state=ConnectionState.word_of(container.state),
         )
-    return _shape(container.schema_key, container.schema_since)
+    try:
+        return _shape(container.schema_key, container.schema_since)
+    except Schema.DoesNotExist:  # gone with its connection since that was looked up
+        raise ItemNotFound("Connection") from None
 
 
 @lru_cache(maxsize=256)
@@ -224,7 +229,9 @@ def _columns(graph_id: str, values: dict[str, Any], actor: Actor) -> dict[str, A
     now = timezone.now()
     columns = {"graph_id": graph_id, "created_at": now, "changed_at": now}
     columns |= columns_of({"content": None, LABEL: None, **values}) | written_by(actor)
-    columns["size"] = size_of(columns)
+    columns["size"] = size = size_of(columns)
+    if size > settings.MAX_ITEM_BYTES:  # numbers can be longer than they were sent
+        raise ItemTooLarge(settings.MAX_ITEM_BYTES)
     return columns
 
 
@@ -236,12 +243,27 @@ def _put_carefully(
     *,
     new: bool = False,
 ) -> Written:
-    """One at a time: with a look at what is there, and at the room that there is."""
+    """With a look at what is there, and at the room that there is. Creates take turns here; those
+    that just write do not, and who was overtaken by one of them looks again."""
+    while True:
+        try:
+            return _put_after_a_look(container, columns, actor, only_if, new=new)
+        except _Overtaken:
+            pass
+
+
+class _Overtaken(Exception):
+    """The item was not there, and then somebody else created it."""
+
+
+def _put_after_a_look(
+    container: Container, columns: dict[str, Any], actor: Actor, only_if: Precondition, *, new: bool
+) -> Written:
     refusal = written = None
     with transaction.atomic():
         current = _alone(container)
         there = ExternalItem.objects.filter(connection=current, graph_id=columns["graph_id"])
-        item = there.only("id", "version").first()
+        item = there.only("id", "version").select_for_update(no_key=True).first()
         if new and item:
             raise NameAlreadyExists(
                 f"Connection '{container.graph_id}' has an item with the id "
@@ -256,11 +278,14 @@ def _put_carefully(
             refusal = _no_room(current)  # its state stays as it is now
         else:
             written = write(container.key, columns, CHANGEABLE)
+            assert written is not None, "the connection was locked in a state that allows it"
+            if left and not written.created:
+                raise _Overtaken
             if left:
                 quota.settle(current, actor, left._replace(items=left.items - 1))
     if refusal:
         raise refusal
-    assert written is not None, "the connection was locked in a state that allows it"
+    assert written is not None
     return written
 
 

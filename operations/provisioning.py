@@ -36,7 +36,7 @@ from operations.models import (
     OperationStatus,
     Schema,
 )
-from operations.models.contents import delete_counts, delete_some, rows_below
+from operations.models.contents import delete_counts, delete_some, is_small
 from operations.models.operation_queryset import expectation
 from operations.models.pace import usual_seconds
 from operations.models.races import once_more
@@ -255,8 +255,7 @@ def _purge_what_is_small(connection: ExternalConnection, actor: Actor, *, wait: 
         locked = deleting.select_for_update() if wait else lock(deleting)
         if locked.first() is None:  # or a worker has purged it already
             return
-        most = settings.PURGE_IN_REQUEST
-        if rows_below(connection, most + 1) <= most:
+        if is_small(connection, settings.PURGE_IN_REQUEST):
             delete_some(connection.pk, until=math.inf)
             _purge(connection, actor)
 

@@ -25,6 +25,7 @@ from operations.api.paths import call_view, canonical_path, is_api_path, set_gra
 from operations.api.representation import Json
 from operations.api.views import GraphViewSet
 from operations.errors import (
+    BatchAnswerTooLarge,
     FailedDependency,
     Fault,
     GraphError,
@@ -39,6 +40,8 @@ from operations.middleware import assign_request_ids, log_access, logs_about, se
 from operations.models import RequestCount
 
 MAX_PARTS = 20
+#: Bytes of answers after which no further part is carried out: all of them are in memory at once.
+MOST_ANSWERED = 16_000_000
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 log = logging.getLogger(__name__)
@@ -70,9 +73,11 @@ class BatchViewSet(GraphViewSet):
         outer = request._request
         statuses: dict[str, int] = {}
         responses = []
+        self.answered = 0
         for part in parts:
             response = self._answer_part(outer, part, statuses)
             statuses[part["id"]] = response.status_code
+            self.answered += len(response.content)
             responses.append(_part_json(part["id"], response))
         return self.answer({"responses": responses})
 
@@ -113,6 +118,8 @@ class BatchViewSet(GraphViewSet):
         for dependency in _dependencies(part):
             if statuses[dependency] >= 400:
                 raise FailedDependency(dependency)
+        if self.answered >= MOST_ANSWERED:
+            raise BatchAnswerTooLarge(MOST_ANSWERED)
         path, query = self._address(part["url"])
         inner.path_info = path
         inner.META["QUERY_STRING"] = quote(query, safe=QUERY_SAFE)

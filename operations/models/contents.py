@@ -6,7 +6,7 @@ In this order: what belongs to another row goes before it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -26,20 +26,26 @@ BYTES = 2_000_000
 TIME = 0.05
 
 
-def rows_below(connection: ExternalConnection, most: int) -> int:
-    """How many rows would go with a connection, counted no further than ``most``."""
-    key, found = connection.pk, 0
-    for rows in (
+#: Up to which key of each kind everything below a connection is gone. A walk that began anew each
+#: time would come by all that is deleted and not yet forgotten, as long as anybody still reads it.
+_behind: dict[tuple[str, int], int] = {}
+
+
+def is_small(connection: ExternalConnection, rows: int) -> bool:
+    """Whether no more than so many rows would go with a connection, and few bytes."""
+    key, left = connection.pk, rows + 1
+    for below in (
         connection.operations.all(),
         connection.items.all(),
         ExternalActivity.objects.filter(item__connection=key),
         connection.groups.all(),
         GroupMember.objects.filter(group__connection=key),
     ):
-        found += rows.order_by()[: most - found].count()
-        if found >= most:
-            break
-    return found
+        left -= below.order_by()[:left].count()
+        if left <= 0:
+            return False
+    sizes = connection.items.order_by().values_list("size", flat=True)
+    return sum(sizes) <= BYTES
 
 
 def delete_some(connection_key: int, *, until: float | None = None) -> bool:
@@ -51,7 +57,7 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
     end = time.monotonic() + TIME if until is None else until
     items = 0
     try:
-        for step in (_operations, _items, _members, _groups, _tallies):
+        for step in (_operations, _items, _groups, _tallies):
             while (gone := step(connection_key)) is not None:
                 items += gone
                 if time.monotonic() >= end:
@@ -65,10 +71,25 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
 def delete_counts(connection_key: int) -> None:
     """Delete what counted the items of a connection that has none."""
     ItemTally.objects.filter(connection_key=connection_key)._raw_delete(DEFAULT_DB_ALIAS)
+    for kind in [kind for kind in _behind if kind[1] == connection_key]:
+        del _behind[kind]
 
 
 # Each deletes a few rows and returns how many items were among them; None when there are none left.
 Step = Callable[[int], int | None]
+
+
+def _next(model: type[models.Model], connection_key: int, *columns: str) -> list[Any]:
+    """The first rows of a connection, their keys first."""
+    below: Any = model._default_manager.filter(connection=connection_key).order_by("pk")
+    rows = below.values_list("pk", *columns)
+    begin = _behind.get((model.__name__, connection_key), 0)
+    found = list(rows.filter(pk__gt=begin)[:ROWS])
+    if not found and begin:  # unless something came back: a transaction that was rolled back
+        found = list(rows[:ROWS])
+    if found:
+        _behind[model.__name__, connection_key] = found[0][0] - 1
+    return found
 
 
 def _delete(rows: models.QuerySet[Any]) -> bool:
@@ -80,11 +101,7 @@ def _delete(rows: models.QuerySet[Any]) -> bool:
 
 
 def _operations(connection_key: int) -> int | None:
-    keys = list(
-        ConnectionOperation.objects.filter(connection=connection_key)
-        .order_by()
-        .values_list("pk", flat=True)[:ROWS]
-    )
+    keys = [key for [key] in _next(ConnectionOperation, connection_key)]
     if not keys:
         return None
     ConnectionOperation.objects.filter(pk__in=keys).delete()  # with what refers to them
@@ -92,28 +109,24 @@ def _operations(connection_key: int) -> int | None:
 
 
 def _items(connection_key: int) -> int | None:
-    found = (
-        ExternalItem.objects.filter(connection=connection_key)
-        .order_by("id")
-        .values_list("pk", "size")[:ROWS]
-    )
-    keys = [key for key, _ in found]
-    if not keys:
+    found = _next(ExternalItem, connection_key, "size")
+    if not found:
         return None
-    sizes: Sequence[int] = [size for _, size in found]
-    fit = sum(1 for _ in takewhile(lambda total: total <= BYTES, accumulate(sizes)))
-    keys = keys[: max(1, fit)]
+    sizes = accumulate(size for _, size in found)
+    fit = sum(1 for _ in takewhile(lambda total: total <= BYTES, sizes))
+    keys = [key for key, _ in found[: max(1, fit)]]
     if _delete(ExternalActivity.objects.filter(item__in=keys)):
         return 0
     return ExternalItem.objects.filter(pk__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
 
 
-def _members(connection_key: int) -> int | None:
-    return 0 if _delete(GroupMember.objects.filter(group__connection=connection_key)) else None
-
-
 def _groups(connection_key: int) -> int | None:
-    return 0 if _delete(ExternalGroup.objects.filter(connection=connection_key)) else None
+    keys = [key for [key] in _next(ExternalGroup, connection_key)]
+    if not keys:
+        return None
+    if not _delete(GroupMember.objects.filter(group__in=keys)):
+        ExternalGroup.objects.filter(pk__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
+    return 0
 
 
 def _tallies(connection_key: int) -> int | None:

@@ -105,7 +105,8 @@ class ItemTallyQuerySet(models.QuerySet["ItemTally"]):
         """Delete a batch of buckets that no chart shows any more. Returns how many."""
         oldest = bucket_of(time.time() - KEPT_FOR.total_seconds())
         old = self.filter(bucket__gt=TOTAL, bucket__lt=oldest)
-        return self.filter(pk__in=list(old.values_list("pk", flat=True)[:500])).delete()[0]
+        some = old.order_by("pk").values_list("pk", flat=True)[:500]
+        return self.filter(pk__in=list(some)).delete()[0]
 
 
 class ItemTally(models.Model):
