@@ -6,7 +6,7 @@ each of these would cost more than the rest of its row.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from django import template
@@ -62,7 +62,15 @@ def pace_bar(pace: Pace) -> SafeString:
 
 
 def exact_text(moment: datetime) -> str:
-    return _exact(timezone.localtime(moment))
+    return _exact(_local(moment))
+
+
+def _local(moment: datetime) -> datetime:
+    """In the zone of whoever reads; in UTC at the ends of time, which leave no room for another."""
+    try:
+        return timezone.localtime(moment)
+    except OverflowError:
+        return moment.astimezone(UTC)
 
 
 def _exact(local: datetime) -> str:
@@ -97,12 +105,12 @@ def exactly(moment: datetime | None) -> SafeString | str:
     """``22 Nov 2026, 14:02:11 UTC``."""
     if moment is None:
         return ""
-    local = timezone.localtime(moment)
+    local = _local(moment)
     return format_html('<time datetime="{}">{}</time>', local.isoformat(), _exact(local))
 
 
 def _time(moment: datetime, text: str) -> SafeString:
-    local = timezone.localtime(moment)
+    local = _local(moment)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', local.isoformat(), _exact(local), text
     )
