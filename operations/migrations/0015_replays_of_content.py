@@ -1,4 +1,5 @@
-# Alone: requests come to this table before or behind that of connections, and the two would wait for each other.
+# Alone: requests come to this table before or behind that of connections, and the two would wait for
+# each other.
 
 from django.db import migrations, models
 
