@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from operations.models import ExternalItem
 from tests.admin_pages import administrator, url
-from tests.factories import make_activity
 from tests.item_bodies import item
 from tests.ready import ITEMS, put, ready
 
