@@ -405,22 +405,14 @@ class PreconditionFailed(GraphError):
 
 
 class RequestTooLarge(GraphError):
-    """The body is larger than the limit."""
+    """The body is larger than the limit, or what would be kept of it."""
 
     status = 413
     code = "RequestEntityTooLarge"
 
-    def __init__(self, limit: int):
-        self.message = f"The request body is larger than the maximum of {limit} bytes."
+    def __init__(self, limit: int, what: str = "request body"):
+        self.message = f"The {what} is larger than the maximum of {limit} bytes."
         super().__init__(inner_code="RequestEntityTooLarge")
-
-
-class ItemTooLarge(RequestTooLarge):
-    """The item is larger than the limit in the form in which it is kept."""
-
-    def __init__(self, limit: int):
-        super().__init__(limit)
-        self.message = f"The item takes more than the maximum of {limit} bytes."
 
 
 class BatchAnswerTooLarge(GraphError):

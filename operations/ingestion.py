@@ -22,9 +22,9 @@ from operations.errors import (
     GraphError,
     InvalidStateTransition,
     ItemNotFound,
-    ItemTooLarge,
     LimitExceeded,
     NameAlreadyExists,
+    RequestTooLarge,
 )
 from operations.item_rules import Shape, item_id_fault
 from operations.models import (
@@ -231,7 +231,7 @@ def _columns(graph_id: str, values: dict[str, Any], actor: Actor) -> dict[str, A
     columns |= columns_of({"content": None, LABEL: None, **values}) | written_by(actor)
     columns["size"] = size = size_of(columns)
     if size > settings.MAX_ITEM_BYTES:  # numbers can be longer than they were sent
-        raise ItemTooLarge(settings.MAX_ITEM_BYTES)
+        raise RequestTooLarge(settings.MAX_ITEM_BYTES, "item")
     return columns
 
 
