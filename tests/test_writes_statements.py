@@ -126,8 +126,7 @@ if not settings.EMBEDDED_DATABASE:  # whose transactions take turns
             assert answers == [None]
         connection.refresh_from_db()
         assert connection.deleting_since and connection.operations.exists()
-        assert provisioning.purge_step("worker", connection.pk)  # a batch, then the rest
-        assert provisioning.purge_step("worker", connection.pk)
+        assert provisioning.purge_step("worker", connection.pk)  # what is small goes in one step
         assert not ExternalConnection.objects.exists()
 
     @pytest.mark.django_db(transaction=True)
