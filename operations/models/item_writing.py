@@ -112,14 +112,15 @@ def _upsert(states: int) -> str:
 def _at_once() -> str:
     """All of it in one statement, with which nobody deletes the connection meanwhile."""
     database = connections[DEFAULT_DB_ALIAS]
-    places = [f"%s::{field.db_type(database)}" for field in _COLUMNS]
+    places = ", ".join(f"%s::{field.db_type(database)}" for field in _COLUMNS)
+    put = _into("SELECT parent.id, " + places + ", 1 FROM parent")  # nosec B608 - names of ours
     return f"""
         WITH parent AS (
             SELECT id FROM operations_externalconnection
             WHERE id = %s::bigint AND deleting_since IS NULL AND state = ANY(%s::int[])
             FOR KEY SHARE
         ), put AS (
-            {_into(f"SELECT parent.id, {', '.join(places)}, 1 FROM parent")}
+            {put}
         ), counted AS (
             {ADD.format(_COUNTED)}
         )
