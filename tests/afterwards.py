@@ -111,7 +111,7 @@ def versions_count_from_one_without_a_gap() -> Iterator[str]:
         versions = sorted(connection.schemas.values_list("version", flat=True))
         if versions != list(range(1, len(versions) + 1)):
             yield f"{connection} has the versions {versions}."
-        if (connection.state == 2) != bool(versions):
+        if (connection.state == 1) == bool(versions):
             yield f"{connection} is {connection.get_state_display()} with {len(versions)} versions."
 
 
@@ -163,6 +163,23 @@ def every_deletion_has_ended_once() -> Iterator[str]:
     for change in asked:
         if purged[change.connection_key] != 1:
             yield f"{change.connection_graph_id} was purged {purged[change.connection_key]} times."
+
+
+def items_are_counted_once() -> Iterator[str]:
+    """ItemTally says of each connection how many items it has, of all how many there are, and
+    nothing of a connection that is gone."""
+    from operations.models import ExternalConnection, ExternalItem, ItemTally
+    from operations.models.item_tally import EVERYTHING
+
+    there = ExternalConnection.objects.values_list("pk", flat=True)
+    expected = Counter(ExternalItem.objects.order_by().values_list("connection_id", flat=True))
+    expected[EVERYTHING] = expected.total()
+    keys = {EVERYTHING, *there, *ItemTally.objects.values_list("connection_key", flat=True)}
+    for key, found in ItemTally.objects.items_of(keys).items():
+        if found != expected[key]:
+            yield f"Of connection {key} (0: all) {found} items are counted, not {expected[key]}."
+    for key in keys - {EVERYTHING, *there}:
+        yield f"The counts of connection {key}, which is gone, are there."
 
 
 def every_run_has_ended_and_did_each_row_once() -> Iterator[str]:
@@ -218,6 +235,7 @@ RULES = (
     outcomes_are_counted_once,
     errors_are_counted_once,
     every_deletion_has_ended_once,
+    items_are_counted_once,
     every_run_has_ended_and_did_each_row_once,
     a_superseded_failure_is_told_once,
     no_request_was_carried_out_twice,

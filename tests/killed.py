@@ -1,8 +1,8 @@
 """Kills workers and requests at every step of what they do: ``python -m tests.killed``.
 
-A step is every SQL statement, and the moment behind each COMMIT. Each scene is made anew for each
-step that its work has, and a child does the work that kills itself with SIGKILL at that step.
-Another worker ends what is left, when the leases have run out. The children are forks of one
+A step is every SQL statement, the moment behind each COMMIT, and the end. Each scene is made anew
+for each step that its work has, and a child does the work that kills itself with SIGKILL at that
+step. Another worker ends what is left, when the leases have run out. The children are forks of one
 process, for starting Django takes longer than all they do.
 """
 
@@ -39,10 +39,11 @@ from operations.models import (  # noqa: E402
     ExternalConnection,
     OperationStatus,
     OutcomeRule,
+    contents,
 )
 from operations.selection import OperationSelection  # noqa: E402
 from tests import factories  # noqa: E402
-from tests.graph import OWNED, WRITE_ALL, GraphClient  # noqa: E402
+from tests.graph import ITEMS_WRITE_ALL, OWNED, WRITE_ALL, GraphClient  # noqa: E402
 
 ERROR = {"code": "Rehearsed", "message": "Rehearsed failure."}
 
@@ -75,6 +76,7 @@ class Steps:
         connection._commit = watched  # type: ignore[method-assign]
         with connection.execute_wrapper(self):
             yield
+        self.step()  # behind a last statement that was a transaction of its own
 
 
 # Scenes: each makes one piece of work ------------------------------------------------------------
@@ -132,14 +134,17 @@ def handed_back(number: int) -> None:
 
 
 def deletion(number: int) -> None:
-    """What is below is purged in batches, then the connection."""
+    """What is below is purged in batches, each a transaction, then the connection."""
     connection = factories.make_connection(f"doomed{number}")
     failed(connection)
     factories.report(connection)
     factories.register_schema(connection)
-    item = factories.put_item(connection)
-    factories.make_activity(item)
+    for name in ("one", "two", "three"):
+        item = factories.put_item(connection, name)
+    for _ in range(2):
+        factories.make_activity(item)
     factories.make_group(connection, "team", "a", "b")
+    factories.make_group(connection, "staff", "team")
     provisioning.request_deletion(connection, factories.COMMAND)
 
 
@@ -161,6 +166,7 @@ def work(scene: Callable) -> None:
     worker = Worker()
     worker.tidy_at = float("inf")
     if scene is deletion:
+        contents.ROWS, contents.TIME = 1, 0  # so that each row is a batch, and each batch a step
         while worker._purge():
             pass
         return
@@ -193,17 +199,33 @@ def work(scene: Callable) -> None:
 # Requests: each makes one thing, and is sent again by a client that got no answer -----------------
 
 BELOW = "/v1.0/external/connections"
+ITEM = {"acl": [factories.EVERYONE], "properties": {"title": "A title"}}
 REQUESTS = {
     "create": ("POST", "", None),
     "register": ("PATCH", "/{}/schema", factories.a_schema()),
     "report": ("POST", "/{}/operations", {}),
+    "put": ("PUT", "/{}/items/one", ITEM),
+    "fill": ("PUT", "/{}/items/one", ITEM),  # the limit with it
+    "remove": ("DELETE", "/{}/items/one", None),  # and the limit holds the connection no more
 }
+OF_ITEMS = ("put", "fill", "remove")
+
+
+def make_place(name: str, graph_id: str) -> None:
+    """What must be there before the request."""
+    if name == "create":
+        return
+    connection = factories.make_connection(graph_id)
+    if name in OF_ITEMS:
+        factories.register_schema(connection)
+    if name == "remove":
+        factories.put_item(connection)
 
 
 def send(graph: GraphClient, name: str, graph_id: str) -> int:
     """Send the request under the same client-request-id each time. Returns the status."""
     method, path, body = REQUESTS[name]
-    body = {"id": graph_id, "name": "x"} if body is None else body
+    body = {"id": graph_id, "name": "x"} if name == "create" else body
     path = BELOW + path.format(graph_id)
     return graph.request(method, path, body, client_request_id=f"of-{graph_id}").status_code
 
@@ -212,22 +234,29 @@ def check_made_once(name: str, graph_id: str) -> None:
     connection = ExternalConnection.objects.get(graph_id=graph_id)
     operations = connection.operations.count()
     assert operations == (0 if name == "create" else 1), (name, graph_id, operations)
+    items = connection.items.count()
+    assert items == (1 if name in ("put", "fill") else 0), (name, graph_id, items)
+    assert (connection.limited_by != "") == (name == "fill"), (name, graph_id, connection.state)
 
 
 def kill_requests() -> Iterator[tuple[str, int]]:
-    graph = GraphClient(factories.make_application(OWNED, WRITE_ALL))
+    graph = GraphClient(factories.make_application(OWNED, WRITE_ALL, ITEMS_WRITE_ALL))
+    plenty = settings.ITEMS_PER_CONNECTION
     for name in REQUESTS:
+        settings.ITEMS_PER_CONNECTION = 1 if name in ("fill", "remove") else plenty
         for fatal in itertools.count(1):
             graph_id = f"{name}{fatal}"
-            if name != "create":
-                factories.make_connection(graph_id)
+            make_place(name, graph_id)
             survived = not child(lambda: send(graph, name, graph_id), fatal)  # noqa: B023
             status = send(graph, name, graph_id)
-            assert status in (201, 202), (name, fatal, status)
+            # what was deleted by then is not there any more
+            expected = (204, 404) if name == "remove" else (200, 201, 202)
+            assert status in expected, (name, fatal, status)
             check_made_once(name, graph_id)
             if survived:
                 break
         yield f"request to {name}", fatal - 1
+    settings.ITEMS_PER_CONNECTION = plenty
 
 
 def child(work: Callable[[], Any], fatal: int) -> bool:

@@ -45,4 +45,5 @@ def test_nothing_is_left_undone_and_nothing_is_done_twice(tmp_path, figures):
         + ", ".join(f"{name} {number}" for name, number in steps.items()),
     )
     judge(seen)
-    assert all(number >= 8 for number in steps.values()), steps
+    fewest = {"request to put": 4}  # one statement writes an item and counts it
+    assert all(number >= fewest.get(name, 8) for name, number in steps.items()), steps
