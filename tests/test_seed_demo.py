@@ -46,8 +46,9 @@ def seed(*args: str) -> str:
 
 def test_it_says_what_it_made_in_one_line():
     assert seed() == (
-        f"Demo: 10 connections and {ConnectionOperation.objects.count()} operations made, owned "
-        "by nobody.\n"
+        f"Demo: 10 connections and {ConnectionOperation.objects.count()} operations made, with "
+        f"{ExternalItem.objects.count()} items and {ExternalGroup.objects.count()} groups in them, "
+        "owned by nobody.\n"
     )
     assert ExternalConnection.objects.count() == 10
 

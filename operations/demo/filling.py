@@ -15,14 +15,14 @@ from operations.models.enums import GraphEnum
 from operations.models.group import IdentityType
 
 
-def fill(connection: ExternalConnection, owner: UUID | None, now: datetime) -> int:
-    """Make what is in this connection, with the state that it had while it was filled. Returns how
-    many items; none where the limits leave no room for a demo."""
+def fill(connection: ExternalConnection, owner: UUID | None, now: datetime) -> tuple[int, int]:
+    """Make what is in this connection, which keeps its state. Returns how many items and groups;
+    none where the limits leave no room for a demo."""
     contents = CONTENTS.get(connection.graph_id)
     if contents is None:
-        return 0
+        return 0, 0
     if quota.room(connection.pk).items <= len(contents.items):
-        return 0
+        return 0, 0
     service = Actor(ActorKind.APPLICATION, contents.by, Channel.API, owner)
     this = ExternalConnection.objects.filter(pk=connection.pk)
     this.update(state=ConnectionState.READY)
@@ -42,7 +42,7 @@ def fill(connection: ExternalConnection, owner: UUID | None, now: datetime) -> i
         for kind, identity in group.members:
             groups.add_member(made, service, graph_id=identity, kind=kind)
     this.update(state=connection.state)
-    return len(contents.items)
+    return len(contents.items), len(contents.groups)
 
 
 def _read(entry: Entry, found: Container, now: datetime) -> dict[str, Any]:

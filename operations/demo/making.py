@@ -51,6 +51,8 @@ class Made:
 
     connections: int = 0
     operations: int = 0
+    items: int = 0
+    groups: int = 0
     present: int = 0
     adopted: int = 0
     taken: list[str] = field(default_factory=list)
@@ -84,7 +86,9 @@ def make_demo(owner: UUID | None) -> Made:
         Change.objects.bulk_create(sorted(everything, key=lambda row: row.at))
         # last: what it holds has come just now, and its records are the newest
         for connection in _rows(missing).values():
-            fill(connection, owner, now)
+            items, groups = fill(connection, owner, now)
+            made.items += items
+            made.groups += groups
     return made
 
 

@@ -15,7 +15,8 @@ from operations.models import Application
 
 class Command(BaseCommand):
     help = (
-        "Make the demo connections: every state, status, error and triage once. Running it again "
+        "Make the demo connections: every state, status, error and triage once, and items and "
+        "groups in some. Running it again "
         "adds what is missing and touches nothing else."
     )
     requires_system_checks = AT_START
@@ -31,6 +32,8 @@ class Command(BaseCommand):
         application = find_owner(owner)
         made = make_demo(application.app_id if application else None)
         line = f"Demo: {made.connections} connections and {made.operations} operations made"
+        if made.items:
+            line += f", with {made.items} items and {made.groups} groups in them"
         line += f", owned by {application.name}" if application else ", owned by nobody"
         if made.present:
             line += f"; {made.present} connections were there"
