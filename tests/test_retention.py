@@ -27,7 +27,11 @@ from operations.models import (
     Channel,
     ConnectionOperation,
     ErrorGroup,
+    ExternalActivity,
     ExternalConnection,
+    ExternalGroup,
+    ExternalItem,
+    GroupMember,
     OutcomeCount,
     Retention,
 )
@@ -114,6 +118,21 @@ def test_nothing_goes_unless_a_setting_says_so(connection, newest, rules):
     assert apply() == {}
 
     assert ConnectionOperation.objects.count() == 2
+
+
+def test_what_is_in_a_connection_never_goes_by_age(connection, rules):
+    rules.RETENTION_CHANGES = 365
+    factories.register_schema(connection)
+    factories.make_activity(factories.put_item(connection))
+    factories.make_group(connection, "team", "a")
+    age(ExternalActivity.objects.all(), 4000, "started_at", "received_at")
+    age(ExternalItem.objects.all(), 4000, "created_at", "changed_at")
+    age(ExternalGroup.objects.all(), 4000, "created_at", "changed_at")
+
+    assert apply() == {}
+
+    kinds = (ExternalItem, ExternalActivity, ExternalGroup, GroupMember)
+    assert [kind.objects.count() for kind in kinds] == [1, 1, 1, 1]
 
 
 def test_its_age_counts_from_its_end(connection, newest):
