@@ -348,7 +348,7 @@ def test_nothing_has_the_value(viewer, tickets):
 
 
 def test_long_properties_are_looked_through_a_few_at_a_time(connection, monkeypatch):
-    monkeypatch.setattr(item_list, "CHARACTERS", 3000)
+    monkeypatch.setattr(item_list, "BYTES", 3000)
     for number in range(5):
         put(connection, f"item{number}", headline="x" * 1000)
     put(connection, "huge", headline="y" * 9000)

@@ -9,7 +9,6 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.db.models.functions import Length
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
@@ -35,14 +34,14 @@ from operations.models import (
     ExternalConnection,
     ExternalItem,
 )
-from operations.models.item import LABEL
+from operations.models.item import LABEL, has_short
 from operations.preconditions import Precondition
 
 ACTIVITIES_SHOWN = 20
 #: A text with more characters than this is looked at, and not sent to a browser and back.
 EDITABLE = 500_000
 SHOWN_OF_A_LONG_TEXT = 2000
-#: An access list with more characters than this is not summed up in a list.
+#: An access list with more bytes than this is not summed up in a list.
 SUMMED_UP = 20_000
 #: Form fields that hold a member of an item as it is.
 MEMBERS = {"acl": "acl", "properties": "properties", "label": LABEL}
@@ -277,8 +276,8 @@ class ItemAdmin(ContentAdmin):
 
     def complete_rows(self, rows: list[ExternalItem]) -> None:
         """Who may read the items of the page, but for access lists that are very long."""
-        short = ExternalItem.objects.alias(length=Length("acl")).filter(
-            pk__in=[row.pk for row in rows], length__lte=SUMMED_UP
+        short = ExternalItem.objects.filter(
+            has_short("acl", SUMMED_UP), pk__in=[row.pk for row in rows]
         )
         found: dict[int, Any] = dict(short.order_by().values_list("pk", "acl"))
         for row in rows:

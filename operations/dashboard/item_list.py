@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, F, QuerySet, TextField, When
-from django.db.models.functions import Cast, Length
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.functions import Cast
 from django.utils.translation import gettext as _
 
 from operations.dashboard.filters import KEY, Parameters
 from operations.dashboard.lookups import application_name
 from operations.item_rules import MAX_ITEM_ID
 from operations.models import ExternalItem
+from operations.models.item import has_short
 from operations.models.json_text import JSONTextField
+from operations.models.texts import Octets
 
-#: Items that a page looks through at the most, and the characters of their properties.
+#: Items that a page looks through at the most, and the bytes of their properties.
 LOOKED_THROUGH = 2_000
-CHARACTERS = 8_000_000
-#: What is longer than this a row does not read.
+BYTES = 8_000_000
+#: Bytes of items whose properties are measured at a time.
+MEASURED = 10 * BYTES
+#: What has more bytes than this a row does not read.
 LONGEST = 20_000
 #: How many were looked through before, and the key or the id behind which it goes on.
 POSITION = re.compile(rf"(?s)(\d{{1,12}})\.([^\0]{{1,{MAX_ITEM_ID}}})")
@@ -131,27 +135,53 @@ def find_items(connection_key: int, wanted: Wanted, size: int, position: str = "
 
 
 def _looked_through(rows: QuerySet[ExternalItem], wanted: Wanted, size: int, before: int) -> Found:
-    lengths = list(rows.values_list(Length("properties"), flat=True)[: LOOKED_THROUGH + 1])
-    taken = total = 0
-    for length in lengths[:LOOKED_THROUGH]:
-        total += length
-        if taken and total > CHARACTERS:
-            break
-        taken += 1
-    texts = rows.annotate(text=Cast("properties", TextField()))
+    ahead = list(rows.values_list("pk", "graph_id", "size")[: LOOKED_THROUGH + 1])
+    taken = ahead[: _as_many_as_fit([(key, size) for key, _, size in ahead[:LOOKED_THROUGH]])]
+    there = ExternalItem.objects.filter(pk__in=[key for key, *_ in taken]).order_by()
+    texts = dict(there.values_list("pk", Cast("properties", TextField())))
     keys: list[int] = []
     looked, position = before, ""
-    for key, graph_id, text in texts.values_list("pk", "graph_id", "text")[:taken]:
+    for key, graph_id, _size in taken:
         looked += 1
         position = wanted.position(key, graph_id, looked)
-        if wanted.holds(json.loads(text)):
+        if key in texts and wanted.holds(json.loads(texts[key])):  # else it is gone since
             keys.append(key)
             if len(keys) == size:
                 break
-    if looked - before == len(lengths):  # there is none behind
+    if looked - before == len(ahead):  # there is none behind
         position = ""
     found = {row.pk: row for row in _for_a_row(ExternalItem.objects.filter(pk__in=keys))}
     return Found([found[key] for key in keys if key in found], position, looked)
+
+
+def _as_many_as_fit(items: list[tuple[int, int]]) -> int:
+    """How many of these items (key and size) have no more than ``BYTES`` in their properties; the
+    first one fits, whatever it has."""
+    if sum(size for _key, size in items) <= BYTES:  # of all their texts
+        return len(items)
+    total = 0
+    for number, length in enumerate(_lengths(items)):
+        total += length
+        if number and total > BYTES:
+            return number
+    return len(items)
+
+
+def _lengths(items: list[tuple[int, int]]) -> Iterator[int]:
+    """The bytes of the properties of each: its size, or measured where that is large. A few at a
+    time, for not every database measures a text without reading it."""
+    while items:
+        number = total = 0
+        for _key, size in items:
+            total += size
+            if number and total > MEASURED:
+                break
+            number += 1
+        batch, items = items[:number], items[number:]
+        large = [key for key, size in batch if size > BYTES // LOOKED_THROUGH]
+        found = ExternalItem.objects.filter(pk__in=large).order_by()
+        measured = dict(found.values_list("pk", Octets("properties")))
+        yield from (measured.get(key, size) for key, size in batch)
 
 
 def _for_a_row(rows: QuerySet[ExternalItem]) -> QuerySet[ExternalItem]:
@@ -167,5 +197,5 @@ def _for_a_row(rows: QuerySet[ExternalItem]) -> QuerySet[ExternalItem]:
 
 def unless_long(column: str) -> Case:
     """The value of a column of JSON; None when it is longer than a row should read."""
-    is_short = When(LessThanOrEqual(Length(column), LONGEST), then=F(column))
+    is_short = When(has_short(column, LONGEST), then=F(column))
     return Case(is_short, default=None, output_field=JSONTextField())

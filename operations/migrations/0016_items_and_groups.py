@@ -46,12 +46,9 @@ class Migration(migrations.Migration):
             name='ExternalItem',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('connection', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='items', to='operations.externalconnection')),
                 ('graph_id', operations.models.texts.CodePointField(max_length=128, verbose_name='id')),
-                ('acl', operations.models.json_text.JSONTextField(verbose_name='access control list')),
-                ('properties', operations.models.json_text.JSONTextField()),
                 ('content_type', models.SmallIntegerField(blank=True, choices=[(1, 'text'), (2, 'html')], null=True)),
-                ('content_value', models.TextField(blank=True, null=True, verbose_name='content')),
-                ('label', operations.models.json_text.JSONTextField(blank=True, null=True, verbose_name='information protection label')),
                 ('size', models.PositiveIntegerField(editable=False, verbose_name='size in bytes')),
                 ('version', models.PositiveBigIntegerField(default=1, editable=False, verbose_name='times written')),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -59,6 +56,10 @@ class Migration(migrations.Migration):
                 ('changed_by', models.CharField(blank=True, editable=False, max_length=200)),
                 ('changed_by_app_id', models.UUIDField(blank=True, editable=False, null=True)),
                 ('request_id', models.CharField(blank=True, editable=False, max_length=64)),
+                ('acl', operations.models.json_text.JSONTextField(verbose_name='access control list')),
+                ('properties', operations.models.json_text.JSONTextField()),
+                ('content_value', models.TextField(blank=True, null=True, verbose_name='content')),
+                ('label', operations.models.json_text.JSONTextField(blank=True, null=True, verbose_name='information protection label')),
             ],
             options={
                 'ordering': ['id'],
@@ -110,11 +111,6 @@ class Migration(migrations.Migration):
             model_name='externalgroup',
             name='connection',
             field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='groups', to='operations.externalconnection'),
-        ),
-        migrations.AddField(
-            model_name='externalitem',
-            name='connection',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='items', to='operations.externalconnection'),
         ),
         migrations.AddField(
             model_name='externalactivity',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.db.models.lookups import LessThanOrEqual
 from django.utils import timezone
 
 from operations.item_rules import CONTENT_TYPES, MAX_ITEM_ID
@@ -13,7 +14,7 @@ from operations.models.connection import ExternalConnection
 from operations.models.enums import GraphEnum
 from operations.models.item_row import LABEL, ItemMembers
 from operations.models.json_text import JSONTextField, as_text
-from operations.models.texts import CodePointField
+from operations.models.texts import CodePointField, Octets
 
 
 class ContentType(GraphEnum):
@@ -35,12 +36,7 @@ class ExternalItem(ItemMembers, models.Model):
         ExternalConnection, on_delete=models.CASCADE, related_name="items", db_index=False
     )
     graph_id = CodePointField("id", max_length=MAX_ITEM_ID)
-    acl = JSONTextField("access control list")
-    properties = JSONTextField()
     content_type = models.SmallIntegerField(choices=ContentType, null=True, blank=True)
-    # null: the content has no value; "" is one
-    content_value = models.TextField("content", null=True, blank=True)  # noqa: DJ001
-    label = JSONTextField("information protection label", null=True, blank=True)
     size = models.PositiveIntegerField("size in bytes", editable=False)
     version = models.PositiveBigIntegerField("times written", default=1, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
@@ -48,6 +44,12 @@ class ExternalItem(ItemMembers, models.Model):
     changed_by = models.CharField(max_length=200, blank=True, editable=False)
     changed_by_app_id = models.UUIDField(null=True, blank=True, editable=False)
     request_id = models.CharField(max_length=64, blank=True, editable=False)
+    # last, for SQLite reads all that stands before what it is asked for
+    acl = JSONTextField("access control list")
+    properties = JSONTextField()
+    # null: the content has no value; "" is one
+    content_value = models.TextField("content", null=True, blank=True)  # noqa: DJ001
+    label = JSONTextField("information protection label", null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
@@ -98,6 +100,12 @@ def size_of(columns: dict[str, Any]) -> int:
     """Bytes that the texts of an item take."""
     texts = (columns[name] for name in ("acl", "properties", "content_value", "label"))
     return sum(len(text.encode()) for text in texts if text)
+
+
+def has_short(column: str, most: int) -> models.Q:
+    """Items with no more than so many bytes in this text. It is measured only where the size of the
+    whole item leaves that open."""
+    return models.Q(size__lte=most) | models.Q(LessThanOrEqual(Octets(column), most))
 
 
 def written_by(actor: Actor) -> dict[str, Any]:

@@ -35,6 +35,19 @@ class Beginning(Func):
         super().__init__(expression, length=int(length), **extra)
 
 
+class Octets(Func):
+    """How many bytes a text has. SQLite can tell without reading it since 3.43."""
+
+    arity = 1
+    function = "OCTET_LENGTH"
+    output_field = models.IntegerField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        if connection.Database.sqlite_version_info >= (3, 43):
+            return self.as_sql(compiler, connection, **context)
+        return self.as_sql(compiler, connection, template="LENGTH(CAST(%(expressions)s AS BLOB))")
+
+
 class CodePointField(models.CharField):
     """A text whose column is compared by code point, and so are all of its indexes."""
 
