@@ -25,6 +25,8 @@ from operations.models.item_tally import EVERYTHING
 #: With less room than this creates take turns, so that none goes beyond the limit. More than can be
 #: on their way at once without having looked.
 MARGIN = 1000
+#: Connections that are let go of in one look.
+MOST_AT_ONCE = 100
 #: PostgreSQL's number for "whoever is about to fill the limit of all connections".
 _LIMIT_OF_ALL = 7_023_118_441
 
@@ -81,14 +83,36 @@ def settle(found: ExternalConnection, actor: Actor, left: Room) -> None:
 def settle_limited(actor: Actor) -> bool:
     """Let go of those that no limit holds any more: something was deleted, or the limit raised.
     Returns whether there was one."""
-    limited = ExternalConnection.objects.alive().exclude(limited_by="").values_list("pk", flat=True)
-    free = [key for key in limited if room(key).items]
+    free = _free()
     for key in free:
         with transaction.atomic():
             found = ExternalConnection.objects.alive().select_for_update(no_key=True).filter(pk=key)
             if current := found.first():
                 settle(current, actor, room(key))
     return bool(free)
+
+
+def _free() -> list[int]:
+    """The connections to let go of, the oldest first. Of those that the limit of all holds no more
+    than have room for an item each: the others would only be held again."""
+    held = ExternalConnection.objects.alive().exclude(limited_by="").order_by("pk")
+    limits = dict(held.values_list("pk", "limited_by"))
+    if not limits:
+        return []
+    counted = ItemTally.objects.items_of([*limits, EVERYTHING])
+    left = settings.ITEMS_IN_ALL - counted[EVERYTHING]
+    free = []
+    for key, limit in limits.items():
+        if not Room.beside(counted[key], counted[EVERYTHING]).items:
+            continue
+        if limit == Limit.ALL:
+            if left <= 0:
+                continue
+            left -= 1
+        free.append(key)
+        if len(free) == MOST_AT_ONCE:
+            break
+    return free
 
 
 def _put(

@@ -275,6 +275,60 @@ def test_only_those_that_have_room_are_let_go(graph, second, settings):
     assert (state_of(), state_of("second")) == (FULL, FULL)
 
 
+def held(number: int, limit: str = "all") -> list[str]:
+    """So many connections, which this limit holds."""
+    return [
+        make_connection(
+            f"held{each:03}", state=ConnectionState.LIMIT_EXCEEDED, limited_by=limit
+        ).graph_id
+        for each in range(number)
+    ]
+
+
+def let_go() -> list[str]:
+    """Those of ``held`` that are held no more."""
+    there = ExternalConnection.objects.filter(graph_id__startswith="held", limited_by="")
+    return list(there.order_by("graph_id").values_list("graph_id", flat=True))
+
+
+def test_with_one_free_place_one_is_let_go(graph, settings):
+    fill(graph, ids="ab")
+    settings.ITEMS_IN_ALL = 2
+    names = held(5)
+    assert not quota.settle_limited(WORKER)
+    assert (let_go(), Change.objects.filter(action=Action.CONNECTION_UPDATED).count()) == ([], 0)
+    settings.ITEMS_IN_ALL = 3
+    assert quota.settle_limited(WORKER)
+    assert let_go() == names[:1]
+    assert changes(names[0]) == [OUT]
+    assert Change.objects.filter(action=Action.CONNECTION_UPDATED).count() == 1
+
+
+def test_those_that_their_own_limit_held_need_no_place_of_all(graph, settings):
+    settings.ITEMS_IN_ALL = 1
+    names = held(3, "connection")
+    assert quota.settle_limited(WORKER)
+    assert let_go() == names
+
+
+def test_no_more_than_a_hundred_are_let_go_in_one_look(graph):
+    names = held(102, "connection")
+    assert quota.settle_limited(WORKER)
+    assert let_go() == names[:100]
+    assert quota.settle_limited(WORKER)
+    assert let_go() == names
+
+
+@pytest.mark.parametrize("limit", ["connection", "all"])
+def test_those_that_stay_held_cost_one_count(graph, settings, limit, django_assert_num_queries):
+    settings.ITEMS_IN_ALL = 0
+    with django_assert_num_queries(1):
+        assert not quota.settle_limited(WORKER)
+    held(30, limit)
+    with django_assert_num_queries(2):
+        assert not quota.settle_limited(WORKER)
+
+
 def test_one_that_is_being_deleted_is_left_alone(graph, settings):
     fill(graph)
     settings.PURGE_IN_REQUEST = 0
