@@ -3,8 +3,7 @@
 A domain function raises one of these; the API turns it into Graph's error envelope
 (``operations.api.errors``), a page or the admin turns it into a sentence (``str(error)``).
 ``code`` and ``message`` are the outer pair that Graph's connectors send, ``inner_code`` and
-``inner_message`` the useful pair that goes into ``innerError``. Texts in Graph's own words come
-from observed answers; ``docs/contract.md`` says which ones are ours.
+``inner_message`` the useful pair of ``innerError``; ``docs/contract.md`` says which words are ours.
 """
 
 from __future__ import annotations
@@ -42,11 +41,17 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"Did you mean '{folded[near[0]]}'?" if near else ""
 
 
+def shown(path: str) -> str:
+    """As much as an answer repeats of a path whose last name anybody may have made up."""
+    return path if len(path) <= 160 else f"{path[:159]}…"
+
+
 def undeclared(path: str, declared: Iterable[str] = (), beta_only: Iterable[str] = ()) -> Fault:
     """The fault for a member that the type does not declare.
 
     ``declared`` are the members that it has, ``beta_only`` those that it has on /beta besides.
     """
+    path = shown(path)
     message = f"Property '{path}' is not declared by the type."
     if path.rpartition("/")[2] in beta_only:
         return Fault("PropertyNotDeclared", f"{message} It is declared on /beta only.", path)
@@ -369,7 +374,7 @@ class FailedDependency(GraphError):
     code = "FailedDependency"
 
     def __init__(self, part_id: str):
-        self.message = f"The request depends on request '{part_id}', which failed."
+        self.message = f"The request depends on request '{part_id[:60]}', which failed."
         super().__init__(inner_code="FailedDependency", target="dependsOn")
 
 

@@ -145,7 +145,7 @@ class _PropertyReader:
             self.fault("InvalidPropertyValue", "", "must be an object")
         name = self.entry.get("name")
         self.stored = stored.get(name, {}) if isinstance(name, str) else {}
-        self.label = f"'{name}'" if isinstance(name, str) else f"'{path}'"
+        self.label = f"'{name[:32]}'" if isinstance(name, str) else f"'{path}'"
 
     def fault(self, code: str, member: str, rule: str) -> None:
         where = f"{self.path}/{member}" if member else self.path

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 from itertools import islice
 from typing import Any
 
-from operations.errors import Fault, invalid, undeclared
+from operations.errors import Fault, invalid, shown, undeclared
 from operations.item_rules.reading import MAX_FAULTS, SHOWN, Json, found
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -322,7 +322,7 @@ class Shape:
             )
 
     def _not_in_schema(self, name: str) -> Fault:
-        path = f"properties/{name}"
+        path = shown(f"properties/{name}")
         message = f"Property '{path}' is not in the schema of the connection."
         return Fault("PropertyNotDeclared", message, path, self.names)
 
@@ -331,11 +331,13 @@ class Shape:
         name, _, term = member.partition("@")
         if not name:
             return
-        path = f"properties/{member}"
+        path = shown(f"properties/{member}")
         column = self.columns.get(name)
         if column is None:
             if name not in bag:  # otherwise it has been said of the property
-                message = f"Property '{path}' is about '{name}', which is not in the schema."
+                message = (
+                    f"Property '{path}' is about '{name[:SHOWN]}', which is not in the schema."
+                )
                 yield Fault("PropertyNotDeclared", message, path)
         elif f"@{term}" == TYPE:
             if not isinstance(text, str):
