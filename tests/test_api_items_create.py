@@ -146,6 +146,66 @@ def test_an_item_that_was_deleted_since_is_made_anew(graph):
     assert tallied() == 1
 
 
+def a_long_item(**members):
+    return item(id="a", content={"type": "text", "value": "é" * 40_000}, **members)
+
+
+def same_but_for_the_body(first, again) -> None:
+    for header in ("Location", "Content-Type", "Preference-Applied", "OData-EntityId"):
+        assert again.get(header) == first.get(header)
+    assert again.status_code == first.status_code
+    assert again["Idempotent-Replayed"] == "true"
+
+
+@pytest.mark.parametrize("prefer", ["", "return=representation"])
+def test_the_answer_about_a_long_item_is_not_kept_and_given_again(graph, prefer):
+    headers = {"client_request_id": "same", **({"Prefer": prefer} if prefer else {})}
+    first = graph.post(ITEMS, a_long_item(), **headers)
+    assert first.status_code == 201
+    assert (Replay.objects.get().body, len(first.content) > 64 * 1024) == ("", True)
+    again = graph.post(ITEMS, a_long_item(), **headers)
+    same_but_for_the_body(first, again)
+    assert (again.content, again["ETag"]) == (first.content, first["ETag"])
+    assert (ExternalItem.objects.count(), tallied()) == (1, 1)
+
+
+def test_a_long_item_is_shown_as_it_is_now(graph):
+    first = graph.post(ITEMS, a_long_item(), client_request_id="same")
+    put(graph, f"{ITEMS}/a", item(properties={"title": "Other"}))
+    again = graph.post(ITEMS, a_long_item(), client_request_id="same")
+    same_but_for_the_body(first, again)
+    now = graph.get(f"{ITEMS}/a")
+    assert (again.content, again["ETag"]) == (now.content, now["ETag"])
+    assert again["ETag"] != first["ETag"]
+    assert again.json()["properties"] == {"title": "Other"}
+
+
+def test_a_long_item_that_was_deleted_since_is_made_anew(graph):
+    graph.post(ITEMS, a_long_item(), client_request_id="same")
+    assert graph.delete(f"{ITEMS}/a").status_code == 204
+    again = graph.post(ITEMS, a_long_item(), client_request_id="same")
+    assert (again.status_code, "Idempotent-Replayed" in again) == (201, False)
+
+
+def test_of_a_long_item_the_short_answer_is_kept(graph):
+    headers = {"client_request_id": "same", "Prefer": "return=minimal"}
+    first = graph.post(ITEMS, a_long_item(), **headers)
+    again = graph.post(ITEMS, a_long_item(), **headers)
+    same_but_for_the_body(first, again)
+    assert (again.status_code, again.content) == (204, b"")
+
+
+def test_in_a_batch_a_long_item_is_shown_again(graph):
+    part = {"id": "1", "method": "POST", "url": "/connections/contosohr/items"}
+    body = {"requests": [{**part, "body": a_long_item()}]}
+    first, again = (
+        graph.post("/v1.0/$batch", body, client_request_id="same").json()["responses"][0]
+        for _ in range(2)
+    )
+    assert (first["status"], again["status"]) == (201, 201)
+    assert again["body"] == first["body"]
+
+
 def test_a_refused_request_is_not_kept(graph):
     put(graph, f"{ITEMS}/a", item())
     response = graph.post(ITEMS, NEW, client_request_id="same")

@@ -15,7 +15,7 @@ from operations.api.answers import empty
 from operations.api.entity_types import ITEM
 from operations.api.query import Rows
 from operations.api.views import ENTITY_OPTIONS, GraphViewSet
-from operations.errors import InvalidRequest, LimitExceeded
+from operations.errors import InvalidRequest, ItemNotFound, LimitExceeded
 from operations.item_rules import item_id_fault, read_item
 from operations.models import ExternalItem, ItemTally
 from operations.models.container import Container
@@ -66,8 +66,14 @@ class ItemViewSet(GraphViewSet):
             address = self.root.item_url(found.graph_id, graph_id)
             return self._written(found, item, status=201, headers={"Location": address}), item
 
+        def show(key: int) -> HttpResponse:
+            item = ExternalItem.objects.filter(pk=key).first()
+            if item is None:  # gone since a moment ago
+                raise ItemNotFound("ExternalItem")
+            return self._shown(found, item)
+
         try:
-            return self.once(make)
+            return self.once(make, show)
         except LimitExceeded:
             ingestion.settle(found, self.actor)
             raise
@@ -77,13 +83,8 @@ class ItemViewSet(GraphViewSet):
         ingestion.require_readable(found)
         options = self.query_options(ENTITY_OPTIONS)
         item = ingestion.find(found, item_id)
-        headers = {"ETag": item.etag}
-        return self.not_modified(item.etag, headers) or self.entity(
-            self.render.item(item, connection_id=found.graph_id),
-            self.root.context_below(found.graph_id, NAVIGATION),
-            select=options.columns,
-            headers=headers,
-        )
+        seen = self.not_modified(item.etag, {"ETag": item.etag})
+        return seen or self._shown(found, item, select=options.columns)
 
     def replace(self, request: Request, connection_id: str, item_id: str) -> HttpResponse:
         """PUT: 200 whether it was there or not, as Graph answers."""
@@ -124,6 +125,16 @@ class ItemViewSet(GraphViewSet):
         if faults:
             raise InvalidRequest(faults)
         return values
+
+    def _shown(
+        self, found: Container, item: ItemMembers, *, select: tuple[str, ...] = ()
+    ) -> HttpResponse:
+        return self.entity(
+            self.render.item(item, connection_id=found.graph_id),
+            self.root.context_below(found.graph_id, NAVIGATION),
+            select=select,
+            headers={"ETag": item.etag},
+        )
 
     def _written(
         self,

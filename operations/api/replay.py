@@ -35,7 +35,10 @@ KEPT_HEADERS = (
     "Preference-Applied",
     "Retry-After",
 )
-
+#: A longer body is not kept, if what was made can be shown again.
+LONGEST = 64 * 1024
+#: Belongs to what is shown, where that is not what was shown first.
+OF_THE_BODY = ("Content-Type", "ETag")
 
 Made = (
     ExternalConnection | ConnectionOperation | ExternalItem | ItemRow | ExternalGroup | GroupMember
@@ -43,13 +46,18 @@ Made = (
 
 
 def once(
-    request: HttpRequest, caller: Caller, body: Json, make: Callable[[], tuple[HttpResponse, Made]]
+    request: HttpRequest,
+    caller: Caller,
+    body: Json,
+    make: Callable[[], tuple[HttpResponse, Made]],
+    show: Callable[[int], HttpResponse] | None = None,
 ) -> HttpResponse:
     """What ``make`` answers, or what it answered when this request came the first time.
 
-    ``make`` returns the answer and what it made. Effect and kept answer are one transaction, so a
-    request that broke half-way is not taken for one that was answered. A refusal is not kept: it
-    had no effect.
+    ``make`` returns the answer and what it made. ``show`` shows what has this key as it is now, in
+    the place of an answer that is too long to be kept. Effect and kept answer are one transaction,
+    so a request that broke half-way is not taken for one that was answered. A refusal is not kept:
+    it had no effect.
     """
     key = RequestKey(
         caller.app_id,
@@ -60,8 +68,9 @@ def once(
     with transaction.atomic():
         if kept := Replay.objects.earlier(key):
             log.info("Answered again as at %s.", kept.created_at.isoformat())
-            return _again(kept)
+            return _again(kept, show)
         response, made = make()
+        is_kept = show is None or len(response.content) <= LONGEST
         insert_values(
             Replay,
             app_id=key.app_id,
@@ -70,16 +79,23 @@ def once(
             **Replay.about(made),
             status=response.status_code,
             headers={name: response[name] for name in KEPT_HEADERS if name in response},
-            body=response.content.decode(),
+            body=response.content.decode() if is_kept else "",
         )
         return response
 
 
-def _again(kept: Replay) -> HttpResponse:
-    response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
+def _again(kept: Replay, show: Callable[[int], HttpResponse] | None) -> HttpResponse:
+    if show and kept.lacks_body and kept.content_key is not None:
+        response = show(kept.content_key)
+        response.status_code = kept.status
+        for name, value in kept.headers.items():
+            if name not in OF_THE_BODY:
+                response[name] = value
+    else:
+        response = HttpResponse(kept.body, status=kept.status, headers=kept.headers)
+        if "Content-Type" not in kept.headers:
+            del response["Content-Type"]
     response["Idempotent-Replayed"] = "true"  # or nobody would notice an id that never changes
-    if "Content-Type" not in kept.headers:
-        del response["Content-Type"]
     return response
 
 

@@ -192,14 +192,18 @@ class GraphViewSet(ViewSet):
         self.only_if.check(etag, reading=True)
         return empty(304, headers=headers) if self.only_if.has_seen(etag) else None
 
-    def once(self, make: Callable[[], tuple[HttpResponse, Made]]) -> HttpResponse:
-        """Make something, but not twice for a request that comes twice."""
+    def once(
+        self,
+        make: Callable[[], tuple[HttpResponse, Made]],
+        show: Callable[[int], HttpResponse] | None = None,
+    ) -> HttpResponse:
+        """Make something, but not twice for a request that comes twice (``replay.once``)."""
 
         def make_and_tell() -> tuple[HttpResponse, Made]:
             response, made = make()
             return self._tell_preferences(response), made
 
-        return once(self.request._request, self.caller, self.body(), make_and_tell)
+        return once(self.request._request, self.caller, self.body(), make_and_tell, show)
 
     def written(
         self, document: Json, path: str, *, status: int, headers: dict[str, str]

@@ -141,6 +141,11 @@ class Replay(models.Model):
             return {"operation_key": made.pk}
         return {"connection_key": made.pk}
 
+    @property
+    def lacks_body(self) -> bool:
+        """Whether the answer had a body that was not kept."""
+        return not self.body and "Content-Type" in self.headers
+
     def stands(self, key: RequestKey) -> bool:
         """Whether the answer is still one to the request: not too old, and of something there."""
         window = WINDOW if key.client_request_id else RETRY_WINDOW
