@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from django.db import connection as database
+
 TIMEOUT = 60
 
 
@@ -80,3 +82,20 @@ def at_once(address: str, calls: Sequence[Call]) -> list[Reply]:
 
 def statuses(replies: Iterable[Reply]) -> Counter[int]:
     return Counter(reply.status for reply in replies)
+
+
+def in_a_thread(call):
+    """The call in a transaction of its own, and where its answer or error will be."""
+    answers = []
+
+    def run():
+        try:
+            answers.append(call())
+        except Exception as error:
+            answers.append(error)
+        finally:
+            database.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, answers

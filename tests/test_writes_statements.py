@@ -7,13 +7,13 @@ import time
 
 import pytest
 from django.conf import settings
-from django.db import connection as database
 from django.db import transaction
 
 from operations import provisioning, registering
 from operations.errors import ItemNotFound
 from operations.models import Change, ConnectionOperation, ExternalConnection, OperationStatus
 from tests import factories
+from tests.at_once import in_a_thread
 
 pytestmark = pytest.mark.django_db
 
@@ -63,23 +63,6 @@ def test_a_move_of_what_others_moved_meanwhile_shows_their_state(connection):
 
     assert not mine.move(factories.COMMAND, status=OperationStatus.COMPLETED)
     assert mine.finished_at == operation.finished_at
-
-
-def in_a_thread(call):
-    """The call in a transaction of its own, and where its answer or error will be."""
-    answers = []
-
-    def run():
-        try:
-            answers.append(call())
-        except Exception as error:
-            answers.append(error)
-        finally:
-            database.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    return thread, answers
 
 
 if not settings.EMBEDDED_DATABASE:  # whose transactions take turns
