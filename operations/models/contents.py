@@ -24,8 +24,6 @@ BYTES = 2_000_000
 #: Seconds for which one transaction deletes; with its last statement and its commit it stays well
 #: below a quarter of a second.
 TIME = 0.05
-
-
 #: Up to which key of each kind everything below a connection is gone. A walk that began anew each
 #: time would come by all that is deleted and not yet forgotten, as long as anybody still reads it.
 _behind: dict[tuple[str, int], int] = {}
@@ -55,17 +53,14 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
     Items are counted as they go, so the count tells how far the deletion has come.
     """
     end = time.monotonic() + TIME if until is None else until
-    items = 0
-    try:
-        for step in (_operations, _items, _groups, _tallies):
-            while (gone := step(connection_key)) is not None:
-                items += gone
-                if time.monotonic() >= end:
-                    return True
-    finally:
-        if items:
-            ItemTally.objects.add(connection_key, deleted=items)
-    return False
+    items, more = 0, False
+    for step in (_operations, _items, _groups, _tallies):
+        while not more and (gone := step(connection_key)) is not None:
+            items += gone
+            more = time.monotonic() >= end
+    if items:
+        ItemTally.objects.add(connection_key, deleted=items)
+    return more
 
 
 def delete_counts(connection_key: int) -> None:
