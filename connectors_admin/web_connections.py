@@ -104,6 +104,7 @@ class Connection:
         self.source: Gathered | None = None
         self.request: Request | None = None
         self.requests = 0
+        self.at_work = False  # a thread answers its request
         self.written = bytearray()  # by the thread, not tried to send yet
         self.waiting: SpooledTemporaryFile | None = None  # what the client did not take at once
         self.step: Callable[[], Next] = self._receive

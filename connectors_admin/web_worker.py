@@ -11,8 +11,10 @@ import os
 import selectors
 import ssl
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from threading import Lock
 from typing import Any
 
 from django.conf import settings
@@ -56,7 +58,8 @@ class GraphThreadWorker(ThreadWorker):
         )
         self.alive: bool
         self.connections: set[Connection] = set()
-        self.waiting: set[Connection] = set()  # those that the poller watches
+        self.watched: set[Connection] = set()  # by the poller
+        self.handing_over = Lock()
         self.looked = 0.0
         self.probes = ThreadPoolExecutor(2, "probes")
         self.tls: tuple[int, ssl.SSLContext] | None = None
@@ -86,8 +89,12 @@ class GraphThreadWorker(ThreadWorker):
             self.notify()
             self.alive = self.alive and self.is_parent_alive()
             self.set_accept_enabled(self.alive)
-            for connection in [each for each in self.waiting if each.deadline <= now]:
+            for connection in [each for each in self._waiting() if each.deadline <= now]:
                 self._go_on(connection, connection.expire)
+
+    def _waiting(self) -> Iterator[Connection]:
+        """Those that wait for their client, and not for a thread of ours."""
+        return (each for each in self.watched if not each.at_work)
 
     def _stop_listening(self) -> None:
         """Who has connected already is served; who comes now is refused, or goes to the others."""
@@ -102,7 +109,7 @@ class GraphThreadWorker(ThreadWorker):
         stopped = time.monotonic()
         end = stopped + self.cfg.graceful_timeout - 1
         while self.connections and time.monotonic() < end:
-            for connection in self.waiting:
+            for connection in self._waiting():
                 if connection.is_idle:
                     last = max(stopped, connection.since) + LINGER
                     connection.deadline = min(connection.deadline, last)
@@ -148,7 +155,7 @@ class GraphThreadWorker(ThreadWorker):
         then nobody is accepted for a moment, and who comes waits in the listener's queue.
         """
         now = time.monotonic()
-        old = [each for each in self.waiting if now - each.since >= LOOK]
+        old = [each for each in self._waiting() if now - each.since >= LOOK]
         if not old:
             self.set_accept_enabled(False)
             return False
@@ -158,34 +165,44 @@ class GraphThreadWorker(ThreadWorker):
 
     def _watch(self, connection: Connection, events: int) -> None:
         handler = partial(self._ready, connection)
-        if connection in self.waiting:
+        if connection in self.watched:
             self.poller.modify(connection.socket, events, handler)
         else:
-            self.waiting.add(connection)
+            self.watched.add(connection)
             self.poller.register(connection.socket, events, handler)
 
     def _ready(self, connection: Connection, _: Any) -> None:
+        with self.handing_over:
+            if connection.at_work:  # what comes before the answer waits for it
+                self._unwatch(connection)
+                return
         self._go_on(connection, connection.ready)
 
-    def _go_on(self, connection: Connection, step: Any) -> None:
+    def _go_on(self, connection: Connection, step: Callable[[], Next]) -> None:
+        self._follow(connection, self._after(step))
+
+    def _after(self, step: Callable[[], Next]) -> Next:
+        """What a connection waits for after this step."""
         try:
-            then = step()
+            return step()
         except Exception:
             self.log.exception("A connection is closed")
-            then = Next.CLOSE
+            return Next.CLOSE
+
+    def _follow(self, connection: Connection, then: Next) -> None:
         if then is Next.READ:
             self._watch(connection, selectors.EVENT_READ)
         elif then is Next.WRITE:
             self._watch(connection, selectors.EVENT_WRITE)
         elif then is Next.WORK:
-            self._unwatch(connection)
+            connection.at_work = True
             self.enqueue_req(connection)
         else:
             self._close(connection)
 
     def _unwatch(self, connection: Connection) -> None:
-        if connection in self.waiting:
-            self.waiting.remove(connection)
+        if connection in self.watched:
+            self.watched.remove(connection)
             self.poller.unregister(connection.socket)
 
     def _close(self, connection: Connection) -> None:
@@ -197,22 +214,32 @@ class GraphThreadWorker(ThreadWorker):
         """Have a thread answer its request."""
         assert connection.request
         threads = self.probes if connection.request.path.endswith(PROBES) else self.tpool
-        answered = threads.submit(self.handle, connection)
-        answered.add_done_callback(
-            lambda future: self.method_queue.defer(self.finish_request, connection, future)
-        )
-
-    def finish_request(self, connection: Connection, future: Any) -> None:
-        """Called in the event loop when a thread has answered."""
-        if self.alive:
-            self.set_accept_enabled(True)
-        keep = not future.cancelled() and future.result()
-        self._go_on(connection, partial(connection.answered, keep))
+        threads.submit(self.handle, connection)
 
     # Requests, in a thread -----------------------------------------------------------------------
 
-    def handle(self, connection: Connection) -> bool:
-        """Answer its request; whether another may follow on the connection."""
+    def handle(self, connection: Connection) -> None:
+        """Answer its request, and send of the answer what the client takes at once.
+
+        The poller has gone on watching the connection: mostly nothing comes before the answer is
+        there, and then the event loop need not be woken for that.
+        """
+        keep = self._answer(connection)
+        then = self._after(partial(connection.answered, keep))
+        with self.handing_over:
+            connection.at_work = False
+            if then is Next.READ and connection in self.watched and self._accepting:
+                return
+        self.method_queue.defer(self._answered, connection, then)
+
+    def _answered(self, connection: Connection, then: Next) -> None:
+        """Called in the event loop when a thread has answered."""
+        if self.alive:
+            self.set_accept_enabled(True)
+        self._follow(connection, then)
+
+    def _answer(self, connection: Connection) -> bool:
+        """Whether another request may follow on the connection."""
         try:
             return self.handle_request(connection.request, connection)
         except StopIteration:  # the answer broke off; gunicorn has logged why
