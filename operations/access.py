@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -31,7 +31,7 @@ from operations.models.connection import CONNECTION_ID, ExternalConnectionQueryS
 from operations.models.container import Container
 from operations.models.operation_id import OPERATION_ID
 from operations.models.operation_row import COLUMNS
-from operations.models.prepared import Prepared, parameter
+from operations.models.prepared import Prepared, Statement, parameter
 
 
 class Family(NamedTuple):
@@ -63,6 +63,11 @@ ITEMS = Family(
     "ExternalItem.Read.All",
     "ExternalItem.ReadWrite.All",
 )
+
+
+#: Connections by their ids in small letters, as they were seen last, and how many of them.
+_seen: dict[str, Container] = {}
+MOST_SEEN = 1000
 
 
 @dataclass(frozen=True)
@@ -126,7 +131,39 @@ def find_container(caller: Caller, graph_id: str, *, to_write: bool) -> Containe
     """The same for items and groups, which have roles of their own. Raises what
     ``find_connection`` raises."""
     *values, _ = _find_connection(caller, _containers, graph_id, to_write=to_write, family=ITEMS)
-    return Container(*values)
+    container = Container(*values)
+    if len(_seen) >= MOST_SEEN:
+        _seen.clear()
+    _seen[graph_id.lower()] = container
+    return container
+
+
+def seen_container(graph_id: str) -> Container | None:
+    """As this process saw it last, for whomever: to be tried with ``if_unchanged``."""
+    return _seen.get(graph_id.lower())
+
+
+def if_unchanged(caller: Caller, seen: Container, items: int, items_in_all: int) -> Statement:
+    """Looks up the key of a connection for a caller who may write to it now, if the schema in force
+    is the one that was seen, and less than so many items are in it, and in all."""
+    make = _unchanged if ITEMS.write_all in caller.roles else _unchanged_and_managed
+    everything = sees_all(caller, ITEMS)
+    return _as_seen(make, everything, caller.app_id, seen, items, items_in_all)
+
+
+@lru_cache(maxsize=MOST_SEEN)
+def _as_seen(
+    make: Make, everything: bool, app_id: UUID, seen: Container, items: int, items_in_all: int
+) -> Statement:
+    return _prepared(make, ITEMS, everything).statement(
+        application=app_id,
+        connection=seen.graph_id.lower(),
+        key=seen.key,
+        schema_key=seen.schema_key,
+        schema_since=seen.schema_since,
+        items=items,
+        items_in_all=items_in_all,
+    )
 
 
 def _find_connection(
@@ -243,6 +280,15 @@ def _operations(caller: Caller, family: Family) -> QuerySet[Any, Any]:
 def _containers(caller: Caller, family: Family) -> QuerySet[Any, Any]:
     """What ``Container`` has, and whether the caller manages it."""
     return Container.columns(_parents(caller, family), "managed")
+
+
+def _unchanged(caller: Caller, family: Family) -> QuerySet[Any, Any]:
+    """The key of one that is as it was seen."""
+    return Container.unchanged(_parents(caller, family)).values_list("pk")
+
+
+def _unchanged_and_managed(caller: Caller, family: Family) -> QuerySet[Any, Any]:
+    return _unchanged(caller, family).filter(managed=True)
 
 
 def _find(caller: Caller, make: Make, family: Family, **ids: str) -> list[Any] | None:

@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from operations import quota
+from operations import access, quota
 from operations.errors import (
     GraphError,
     InvalidStateTransition,
@@ -156,12 +156,21 @@ def put(
     """
     require_changeable(container)
     columns = _columns(graph_id, values, actor)
-    plenty = quota.Room.beside(container.items, container.items_in_all).items > quota.MARGIN
+    plenty = quota.is_plenty(container.items, container.items_in_all)
     if container.state in CREATABLE and plenty and only_if is ALWAYS:
         written = write(container.key, columns, CREATABLE)
         if written:
             return written
     return _put_carefully(container, columns, actor, only_if)
+
+
+def put_unlooked(
+    caller: access.Caller, seen: Container, graph_id: str, values: dict[str, Any], actor: Actor
+) -> Written | None:
+    """``put`` for one who has not looked at the connection now: the write does, and None says that
+    it has done nothing, for whatever reason. Raises RequestTooLarge."""
+    unchanged = access.if_unchanged(caller, seen, *quota.plenty())
+    return write(seen.key, _columns(graph_id, values, actor), CREATABLE, only_if=unchanged)
 
 
 def create(container: Container, graph_id: str, values: dict[str, Any], actor: Actor) -> Written:
@@ -221,7 +230,7 @@ def remove_rows(connection_key: int, keys: Sequence[int]) -> None:
     transaction that has locked them or their connection."""
     ExternalActivity.objects.filter(item__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
     gone = ExternalItem.objects.filter(pk__in=keys)._raw_delete(DEFAULT_DB_ALIAS)
-    ItemTally.objects.add(connection_key, deleted=gone)
+    ItemTally.add(connection_key, deleted=gone)
 
 
 def _columns(graph_id: str, values: dict[str, Any], actor: Actor) -> dict[str, Any]:

@@ -47,6 +47,24 @@ class Room(NamedTuple):
         return cls(max(0, anywhere), Limit.ALL)
 
 
+class Below(NamedTuple):
+    """Numbers of items, in a connection and in all."""
+
+    items: int
+    items_in_all: int
+
+
+def plenty() -> Below:
+    """With less than these there is so much room that creates need not take turns."""
+    return Below(settings.ITEMS_PER_CONNECTION - MARGIN, settings.ITEMS_IN_ALL - MARGIN)
+
+
+def is_plenty(items: int, items_in_all: int) -> bool:
+    """Whether there are less than ``plenty`` says."""
+    below = plenty()
+    return items < below.items and items_in_all < below.items_in_all
+
+
 def room(connection_key: int) -> Room:
     """What is left for a connection now (``connectionQuota.itemsRemaining``)."""
     return Room.beside(*_counted(connection_key))

@@ -136,7 +136,7 @@ def fill_items(connection, behind: int, *, first: int = 0, **values) -> None:
         )
         for each in range(first, behind)
     )
-    ItemTally.objects.add(connection.pk, created=behind - first)
+    ItemTally.add(connection.pk, created=behind - first)
 
 
 def make_group(connection, graph_id: str = "team", *members, **values) -> ExternalGroup:

@@ -306,7 +306,7 @@ def test_deleting_asks_and_says_what_goes_along(anna):
     register_schema(connection)
     report(connection)
     groups.create(connection.pk, COMMAND, graph_id="staff")
-    ItemTally.objects.add(connection.pk, created=1204)
+    ItemTally.add(connection.pk, created=1204)
     with CaptureQueriesContext(database) as queries:
         page = anna.get(url(MODEL, "delete", connection.pk))
     assert not [each for each in queries if "operations_externalitem" in each["sql"]]
@@ -415,7 +415,7 @@ def test_the_latest_operations_stand_on_the_page(anna):
 
 def test_items_and_groups_are_a_click_away(anna):
     connection = make_connection()
-    ItemTally.objects.add(connection.pk, created=1204)
+    ItemTally.add(connection.pk, created=1204)
     text = anna.get(url(MODEL, "change", connection.pk)).content.decode()
     assert (
         f'href="{url("externalitem")}?connection={connection.pk}" dir="auto">Items: 1,204' in text

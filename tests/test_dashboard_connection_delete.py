@@ -148,7 +148,7 @@ def test_items_and_groups_that_go_with_it_are_counted(administrator):
     connection = factories.make_connection("contosohr")
     factories.register_schema(connection)
     factories.fill_items(connection, 2)
-    ItemTally.objects.add(connection.pk, created=12_478)
+    ItemTally.add(connection.pk, created=12_478)
     factories.make_group(connection)
 
     assert "12,480 items, 1 group, 1 operation" in text_of(administrator.get(address()))

@@ -204,7 +204,7 @@ def test_each_item_is_met_once_on_the_way_through_the_pages(viewer, connection):
 
 def test_the_number_of_all_is_the_counted_one(viewer, connection):
     factories.fill_items(connection, 3)
-    ItemTally.objects.add(connection.pk, created=1_233_997)
+    ItemTally.add(connection.pk, created=1_233_997)
 
     text = page(viewer)
 

@@ -44,8 +44,8 @@ def put_into(state, limited_by=""):
 
 def test_items_are_bars_with_their_numbers(viewer, connection, settings):
     settings.ITEMS_PER_CONNECTION, settings.ITEMS_IN_ALL = 1000, 20_000
-    ItemTally.objects.add(connection.pk, created=899)
-    ItemTally.objects.add(connection.pk + 1, created=12_345)
+    ItemTally.add(connection.pk, created=899)
+    ItemTally.add(connection.pk + 1, created=12_345)
 
     text = limits(viewer)
 
@@ -57,7 +57,7 @@ def test_items_are_bars_with_their_numbers(viewer, connection, settings):
 @pytest.mark.parametrize("items", [900, 1000, 1001])
 def test_from_nine_tenths_on_it_warns(viewer, connection, settings, items):
     settings.ITEMS_PER_CONNECTION = 1000
-    ItemTally.objects.add(connection.pk, created=items)
+    ItemTally.add(connection.pk, created=items)
 
     assert 'class="limit-number is-near"' in limits(viewer)
     assert "nearly used up" in limits(viewer)
@@ -65,7 +65,7 @@ def test_from_nine_tenths_on_it_warns(viewer, connection, settings, items):
 
 def test_at_the_limit_of_the_connection(viewer, connection, settings):
     settings.ITEMS_PER_CONNECTION = 10
-    ItemTally.objects.add(connection.pk, created=10)
+    ItemTally.add(connection.pk, created=10)
     put_into(ConnectionState.LIMIT_EXCEEDED, "connection")
 
     text = advice(viewer)
@@ -78,7 +78,7 @@ def test_at_the_limit_of_the_connection(viewer, connection, settings):
 
 def test_at_the_limit_of_all(viewer, connection, settings):
     settings.ITEMS_IN_ALL = 20_000
-    ItemTally.objects.add(connection.pk + 1, created=20_000)
+    ItemTally.add(connection.pk + 1, created=20_000)
     put_into(ConnectionState.LIMIT_EXCEEDED, "all")
 
     text = advice(viewer)
@@ -152,7 +152,7 @@ def delete(items):
 
 
 def test_a_deletion_shows_how_far_it_has_come(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=1_000_000, deleted=340_000)
+    ItemTally.add(connection.pk, created=1_000_000, deleted=340_000)
     delete(1_000_000)
 
     text = progress(viewer)
@@ -164,7 +164,7 @@ def test_a_deletion_shows_how_far_it_has_come(viewer, connection):
 
 
 def test_where_nobody_counted_at_its_beginning_it_says_what_is_left(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=660_000)
+    ItemTally.add(connection.pk, created=660_000)
     delete(None)
 
     assert "660,000 items are left" in progress(viewer)
@@ -172,7 +172,7 @@ def test_where_nobody_counted_at_its_beginning_it_says_what_is_left(viewer, conn
 
 
 def test_the_last_step_of_a_deletion(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=5, deleted=5)
+    ItemTally.add(connection.pk, created=5, deleted=5)
     delete(5)
 
     assert "5 of 5 items gone" in progress(viewer)
@@ -180,7 +180,7 @@ def test_the_last_step_of_a_deletion(viewer, connection):
 
 
 def test_more_items_than_at_its_beginning_are_no_negative_progress(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=7)
+    ItemTally.add(connection.pk, created=7)
     delete(5)
 
     assert "0 of 5 items gone" in progress(viewer)
@@ -202,7 +202,7 @@ def cells(client, query=""):
 
 
 def test_the_list_counts_items(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=12_480)
+    ItemTally.add(connection.pk, created=12_480)
     factories.make_connection("another")
 
     assert cells(viewer, "?sort=items") == [
@@ -213,7 +213,7 @@ def test_the_list_counts_items(viewer, connection):
 
 
 def test_the_list_tells_how_far_a_deletion_is(viewer, connection):
-    ItemTally.objects.add(connection.pk, created=10, deleted=4)
+    ItemTally.add(connection.pk, created=10, deleted=4)
     delete(10)
 
     assert cells(viewer) == ['<span class="sub">4 of 10 items gone</span>']

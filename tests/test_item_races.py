@@ -82,7 +82,8 @@ class House:
 def running(folder: Path, **limits: str) -> Iterator[House]:
     log = folder / "log"
     with own_database(folder / "data") as environment:
-        environment |= limits
+        # the threads of all that run beside each other stay below the connections a server has
+        environment |= {"WEB_THREADS": "8", **limits}
         arguments = ("--web-workers", "3", "--no-worker")
         with serve(environment, *arguments, log=log) as served:
             yield House(served.address, environment, shell(environment, MAKE))

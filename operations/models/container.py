@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 from django.db.models import OuterRef, QuerySet, Subquery, Value
 
 from operations.models.connection import ExternalConnection
-from operations.models.item_tally import EVERYTHING, items_in
+from operations.models.item_tally import EVERYTHING, ItemTally, items_in
+from operations.models.prepared import parameter
 from operations.models.schema import Schema
 
 COLUMNS = (
@@ -34,14 +35,29 @@ class Container(NamedTuple):
     @classmethod
     def columns(cls, connections: QuerySet[Any, Any], *more: str) -> QuerySet[Any, Any]:
         """The values of these connections, in the order of the fields, and then ``more``."""
+        return cls._annotated(connections).values_list(*COLUMNS, *more)
+
+    @classmethod
+    def unchanged(cls, connections: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
+        """Those whose key and schema in force are Parameters by these names, with less than
+        ``items`` in them and ``items_in_all`` in all."""
+        return cls._annotated(connections).filter(
+            pk=parameter(ExternalConnection, "key=id"),
+            schema_key=parameter(Schema, "schema_key=id"),
+            schema_since=parameter(Schema, "schema_since=in_force_at"),
+            items_here__lt=parameter(ItemTally, "items=created"),
+            items_in_all__lt=parameter(ItemTally, "items_in_all=created"),
+        )
+
+    @classmethod
+    def _annotated(cls, connections: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         in_force = Schema.objects.filter(connection=OuterRef("pk")).order_by("-version")
-        found = connections.annotate(
+        return connections.annotate(
             schema_key=Subquery(in_force.values("pk")[:1]),
             schema_since=Subquery(in_force.values("in_force_at")[:1]),
             items_here=items_in(OuterRef("pk")),
             items_in_all=items_in(Value(EVERYTHING)),
         )
-        return found.values_list(*COLUMNS, *more)
 
     @classmethod
     def of(cls, connection: ExternalConnection) -> Self:

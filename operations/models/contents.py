@@ -59,7 +59,7 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
             items += gone
             more = time.monotonic() >= end
     if items:
-        ItemTally.objects.add(connection_key, deleted=items)
+        ItemTally.add(connection_key, deleted=items)
     return more
 
 

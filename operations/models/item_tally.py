@@ -13,7 +13,7 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db import connections, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, models, transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
@@ -72,21 +72,6 @@ def rows_of(connection_key: int) -> tuple[tuple[int, int], ...]:
 
 
 class ItemTallyQuerySet(models.QuerySet["ItemTally"]):
-    def add(
-        self, connection_key: int, *, created: int = 0, replaced: int = 0, deleted: int = 0
-    ) -> None:
-        """Count. Call it in the transaction of what is counted."""
-        database = connections[self.db]
-        mine = slot(database)
-        rows = rows_of(connection_key)
-        values = [
-            value
-            for key, bucket in rows
-            for value in (key, bucket, mine, created, replaced, deleted)
-        ]
-        with transaction.mark_for_rollback_on_error(self.db):
-            ask(database, _ADD, values)
-
     def items(self, connection_key: int = EVERYTHING) -> int:
         """How many items there are in a connection, or in all."""
         return self.items_of([connection_key])[connection_key]
@@ -140,6 +125,21 @@ class ItemTally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.created - self.deleted} items of {self.connection_key}"
+
+    @classmethod
+    def add(
+        cls, connection_key: int, *, created: int = 0, replaced: int = 0, deleted: int = 0
+    ) -> None:
+        """Count. Call it in the transaction of what is counted."""
+        database = connections[DEFAULT_DB_ALIAS]
+        mine = slot(database)
+        values = [
+            value
+            for key, bucket in rows_of(connection_key)
+            for value in (key, bucket, mine, created, replaced, deleted)
+        ]
+        with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
+            ask(database, _ADD, values)
 
 
 def items_in(connection_key: Any) -> Any:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from operations.models.enums import ConnectionState
 from operations.models.item import ExternalItem
 from operations.models.item_tally import ADD, ItemTally, rows_of, slot
-from operations.models.prepared import ask
+from operations.models.prepared import Statement, ask
 
 #: What a replaced item keeps.
 _KEPT = ("connection", "graph_id", "created_at")
@@ -42,29 +40,35 @@ class Written(NamedTuple):
 
 
 def write(
-    connection_key: int, columns: dict[str, Any], states: Collection[ConnectionState]
+    connection_key: int,
+    columns: dict[str, Any],
+    states: Collection[ConnectionState],
+    *,
+    only_if: Statement | None = None,
 ) -> Written | None:
     """Create the item with these columns, or replace the one with this id, and count it.
 
-    None, and nothing is done, when the connection is being deleted or in none of the ``states``.
+    None, and nothing is done, when the connection is being deleted or in none of the ``states``, or
+    when ``only_if``, a look-up of its key, does not find it.
     """
     database = connections[DEFAULT_DB_ALIAS]
-    values = [_adapted(columns[field.name], database) for field in _COLUMNS]
+    condition = only_if or Statement("%s", (connection_key,))
+    values = _adapted(columns, database)
+    among = [int(each) for each in states]
     if database.vendor == "postgresql":
         counted = [value for row in rows_of(connection_key) for value in row]
-        given = [connection_key, [int(each) for each in states], *values, slot(database), *counted]
+        given = [*condition.given, *among, *values, slot(database), *counted]
         with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
-            found = ask(database, _at_once(), given).fetchall()
+            found = ask(database, _at_once(condition.text, len(among)), given).fetchall()
         return Written(*found[0]) if found else None
     with _turn(database), transaction.atomic():
-        given = [*values, connection_key, *(int(each) for each in states)]
-        found = ask(database, _upsert(len(states)), given).fetchall()
+        given = [*values, *condition.given, *among]
+        found = ask(database, _upsert(condition.text, len(among)), given).fetchall()
         if not found:
             return None
         written = Written(*found[0])
-        ItemTally.objects.add(
-            connection_key, created=int(written.created), replaced=int(not written.created)
-        )
+        is_new = written.created
+        ItemTally.add(connection_key, created=int(is_new), replaced=int(not is_new))
     return written
 
 
@@ -77,12 +81,14 @@ def _turn(database: Any) -> AbstractContextManager[Any]:
 _one_at_a_time = threading.Lock()
 
 
-def _adapted(value: Any, database: Any) -> Any:
-    if isinstance(value, datetime):
-        return database.ops.adapt_datetimefield_value(value)
-    if isinstance(value, UUID) and not database.features.has_native_uuid_field:
-        return value.hex
-    return value
+def _adapted(columns: dict[str, Any], database: Any) -> list[Any]:
+    """The values of _COLUMNS as this kind of database takes them."""
+    given = {**columns}
+    now = database.ops.adapt_datetimefield_value(columns["changed_at"])
+    given |= {"created_at": now, "changed_at": now}  # it is new, or keeps its own created_at
+    if (app_id := columns["changed_by_app_id"]) and not database.features.has_native_uuid_field:
+        given["changed_by_app_id"] = app_id.hex
+    return [given[field.name] for field in _COLUMNS]
 
 
 def _into(source: str) -> str:
@@ -97,28 +103,32 @@ def _into(source: str) -> str:
     )
 
 
-@cache
-def _upsert(states: int) -> str:
-    """With nothing to insert where the connection is not in one of so many states."""
-    places = ", ".join("%s" for _ in _COLUMNS)
+def _parent(condition: str, states: int) -> str:
+    """The connection with this key, unless it is in none of so many states."""
     of = ", ".join("%s" for _ in range(states))
-    return _into(
-        f"SELECT id, {places}, 1 FROM operations_externalconnection "  # nosec B608
-        f"WHERE id = %s AND deleting_since IS NULL AND state IN ({of})"
+    return (
+        "SELECT id FROM operations_externalconnection "  # nosec B608
+        f"WHERE id = ({condition}) AND deleting_since IS NULL AND state IN ({of})"
     )
 
 
-@cache
-def _at_once() -> str:
+@lru_cache(maxsize=64)
+def _upsert(condition: str, states: int) -> str:
+    """With nothing to insert where there is no parent."""
+    places = ", ".join("%s" for _ in _COLUMNS)
+    parent = _parent(condition, states)
+    return _into(f"SELECT id, {places}, 1 FROM ({parent}) WHERE true")  # nosec B608
+
+
+@lru_cache(maxsize=64)
+def _at_once(condition: str, states: int) -> str:
     """All of it in one statement, with which nobody deletes the connection meanwhile."""
     database = connections[DEFAULT_DB_ALIAS]
     places = ", ".join(f"%s::{field.db_type(database)}" for field in _COLUMNS)
     put = _into("SELECT parent.id, " + places + ", 1 FROM parent")  # nosec B608 - names of ours
     return f"""
         WITH parent AS (
-            SELECT id FROM operations_externalconnection
-            WHERE id = %s::bigint AND deleting_since IS NULL AND state = ANY(%s::int[])
-            FOR KEY SHARE
+            {_parent(condition, states)} FOR KEY SHARE
         ), put AS (
             {put}
         ), counted AS (

@@ -8,8 +8,11 @@ wherever another value comes each time.
 from __future__ import annotations
 
 import re
+import select
+import time
 from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from functools import lru_cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import (
@@ -19,11 +22,21 @@ from django.db import (
     models,
     transaction,
 )
+from django.db.backends.sqlite3.base import FORMAT_QMARK_REGEX, SQLiteCursorWrapper
 from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable
 from django.db.models.sql import UpdateQuery
 
 Row = TypeVar("Row", bound=models.Model)
+#: For so long after its last answer a connection to PostgreSQL is believed to work, if it is quiet.
+QUIET_SECONDS = 5.0
+
+
+class Statement(NamedTuple):
+    """Its text, and what stands in its places."""
+
+    text: str
+    given: tuple[Any, ...]
 
 
 class Parameter(Expression):
@@ -105,10 +118,9 @@ class Prepared(Generic[Row]):
         with transaction.mark_for_rollback_on_error(DEFAULT_DB_ALIAS):
             return ask(connection, kept.text, given).rowcount
 
-    def statement(self, **values: Any) -> tuple[str, tuple[Any, ...]]:
-        """Its text, and what stands in its places."""
+    def statement(self, **values: Any) -> Statement:
         kept, given = self._kept_for(connections[DEFAULT_DB_ALIAS], values)
-        return kept.text, given
+        return Statement(kept.text, given)
 
     def _kept_for(self, connection: Any, values: dict[str, Any]) -> tuple[_Kept, tuple[Any, ...]]:
         """The statement as this kind of database has it, and what stands in its places."""
@@ -170,11 +182,14 @@ def ask(connection: Any, text: str, given: Sequence[Any]) -> Any:
     if connection.queries_logged:  # with their values
         cursor = connection.cursor()
     else:
+        if _is_quiet(connection):
+            connection.health_check_done = True
         connection.close_if_health_check_failed()
         connection.ensure_connection()
         cursor = connection.__dict__.get("kept_cursor")
         if cursor is None or cursor.cursor.connection is not connection.connection:
             cursor = connection.kept_cursor = _new_cursor(connection)
+    connection.asked_at = time.monotonic()
     try:
         cursor.execute(text, given)
     except NotSupportedError:
@@ -187,14 +202,43 @@ def ask(connection: Any, text: str, given: Sequence[Any]) -> Any:
     return cursor
 
 
+def _is_quiet(connection: Any) -> bool:
+    """Whether a connection to PostgreSQL needs no ``SELECT 1``, which Django has sent with each
+    request, to prove that it still works.
+
+    It answered a moment ago, and since then the server has sent nothing: one that ends, or ends a
+    connection, says so, and what it says can be read.
+    """
+    if connection.vendor != "postgresql" or connection.health_check_done:
+        return False
+    if connection.connection is None or connection.connection.closed:
+        return False
+    if time.monotonic() - connection.__dict__.get("asked_at", -QUIET_SECONDS) >= QUIET_SECONDS:
+        return False
+    poll = select.poll()
+    poll.register(connection.connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
+
+
 def _new_cursor(connection: Any) -> Any:
-    if connection.vendor != "postgresql":
-        return connection.cursor()
+    if connection.vendor == "sqlite":
+        with connection.wrap_database_errors:
+            return connection._prepare_cursor(connection.connection.cursor(_SQLiteCursor))
     from django.db.backends.postgresql.base import ServerBindingCursor  # it needs psycopg
 
     with connection.wrap_database_errors:
         cursor: Any = ServerBindingCursor(connection.connection)  # type: ignore[call-arg]
         return connection._prepare_cursor(cursor)
+
+
+class _SQLiteCursor(SQLiteCursorWrapper):
+    """Django's, which rewrites ``%s`` to ``?`` each time that a statement is done."""
+
+    @staticmethod
+    @lru_cache(maxsize=1024)
+    def convert_query(query: str, *, param_names: Any = None) -> str:
+        assert param_names is None, "values come in their order"
+        return FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
 
 
 class _Kept(NamedTuple):
