@@ -261,6 +261,19 @@ def test_a_full_limit(anna, settings):
     assert connection.state == ConnectionState.READY, "there is room again"
 
 
+def test_a_create_that_a_limit_refuses_puts_the_connection_into_its_state(anna, settings):
+    connection = ready()
+    put(connection)
+    settings.ITEMS_PER_CONNECTION = 1  # as after a restart with another setting
+    page = add(anna, connection, graph_id="two")
+    assert refusals(page)[0].startswith("Connection 'contosohr' is in state 'limitExceeded'. The ")
+    connection.refresh_from_db()
+    assert connection.state == ConnectionState.LIMIT_EXCEEDED
+    change = Change.objects.filter(action=Action.CONNECTION_UPDATED).latest("pk")
+    assert (change.before["state"], change.after["state"]) == ("ready", "limitExceeded")
+    assert ExternalItem.objects.count() == 1
+
+
 # Editing -----------------------------------------------------------------------------------------
 
 

@@ -102,6 +102,9 @@ class DomainForm(forms.ModelForm):
             rows = type(self.instance)._default_manager.select_for_update()
             rows.filter(pk=self.instance.pk).values_list("pk").first()
 
+    def when_refused(self, refusal: Exception) -> None:
+        """What a refusal changes by itself; the attempt has been undone."""
+
     def given(self) -> dict[str, Any]:
         """The values that differ from what was shown."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
@@ -133,6 +136,7 @@ class DomainForm(forms.ModelForm):
         except REFUSALS as refusal:
             field = self.field_of_target.get(getattr(refusal, "target", None) or "")
             self.add_error(field if field in self.fields else None, sentence(refusal))
+            self.when_refused(refusal)
 
 
 class QuietAdmin(ModelAdmin):

@@ -23,7 +23,7 @@ from operations.admin.fields import ExactJsonField, JsonListField, LinesField
 from operations.admin.filters import ConnectionChoice, ConnectionFilter
 from operations.admin.guard import ContentAdmin, DomainForm, container_of, sentence
 from operations.admin.lists import by_id
-from operations.errors import GraphError, PreconditionFailed
+from operations.errors import GraphError, LimitExceeded, PreconditionFailed
 from operations.item_rules import read_item
 from operations.models import (
     Action,
@@ -187,6 +187,10 @@ class ItemForm(DomainForm):
             raise ValidationError(
                 _("The item was written meanwhile. Open it again to edit what it is now.")
             ) from None
+
+    def when_refused(self, refusal: Exception) -> None:
+        if isinstance(refusal, LimitExceeded):
+            ingestion.settle(self.container, self.actor)
 
 
 def readers(acl: list[dict[str, Any]]) -> str:
