@@ -214,6 +214,30 @@ def test_what_no_item_can_have_as_its_id(graph, segment, says):
     assert not ExternalItem.objects.exists()
 
 
+NOT_UTF8 = ("%FF", "%ED%A0%80", "%E9t%C3%A9", "a%2Fb%FF")
+
+
+@pytest.mark.parametrize("segment", NOT_UTF8)
+@pytest.mark.parametrize("method", ["PUT", "GET", "DELETE"])
+def test_what_is_not_utf8_names_nothing(graph, method, segment):
+    put(graph, f"{ITEMS}/{quote(segment, safe='')}", item())  # the id that looks like it
+    for path in (f"{ITEMS}/{segment}", f"{ITEMS}('{segment}')", f"{ITEMS}%2F{segment}"):
+        response = graph.request(method, path, item())
+        error = assert_refused(response, 400, "BadRequest", inner="UnreadableRequest")
+        assert error["message"] == "The path of the address must be percent-encoded UTF-8."
+    assert [each.graph_id for each in ExternalItem.objects.all()] == [segment]
+
+
+@pytest.mark.parametrize("segment", NOT_UTF8)
+def test_nor_inside_a_batch(graph, segment):
+    part = {"id": "1", "method": "GET", "url": f"/connections/contosohr/items/{segment}"}
+    [answered] = graph.post("/v1.0/$batch", {"requests": [part]}).json()["responses"]
+    assert answered["status"] == 400
+    error = answered["body"]["error"]
+    assert (error["code"], error["target"]) == ("InvalidRequest", "url")
+    assert error["details"][0]["message"] == "Property 'url' must be percent-encoded UTF-8."
+
+
 def test_an_empty_key_is_no_item(graph):
     assert_refused(graph.put(f"{ITEMS}/", item()), 405, "Request_BadRequest")
     assert_refused(graph.put(f"{ITEMS}('')", item()), 404, "ResourceNotFound")

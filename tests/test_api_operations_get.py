@@ -212,7 +212,7 @@ def test_an_authorized_application_reads_it(connection):
     assert GraphClient(friend).get(f"{HERE}/o").json()["id"] == "o"
 
 
-@pytest.mark.parametrize("graph_id", ["nosuch", "%00", "%FF", "a%20b", "..", ".", "x" * 129, "a'b"])
+@pytest.mark.parametrize("graph_id", ["nosuch", "%00", "a%20b", "..", ".", "x" * 129, "a'b"])
 def test_missing_operation(graph, connection, graph_id):
     error = assert_refused(
         graph.get(f"{HERE}/{graph_id}"), 404, "ItemNotFound", inner="ResourceNotFound"
@@ -226,7 +226,7 @@ def test_an_operation_is_found_in_its_own_connection_only(graph, application, co
     assert_refused(graph.get(f"{HERE}/o"), 404, "ItemNotFound")
 
 
-@pytest.mark.parametrize("connection_id", ["nosuch", "%00", "%FF", "a%20b", "..", "x" * 200])
+@pytest.mark.parametrize("connection_id", ["nosuch", "%00", "a%20b", "..", "x" * 200])
 def test_missing_connection(graph, connection, connection_id):
     error = assert_refused(
         graph.get(f"/v1.0/connections/{connection_id}/operations/o"), 404, "ItemNotFound"

@@ -164,7 +164,10 @@ class BatchViewSet(GraphViewSet):
         path = "/" + path.lstrip("/")
         if not is_api_path(path):
             path = f"/{self.root.version}{path}"
-        path = canonical_path(path)
+        try:
+            path = canonical_path(path)
+        except UnicodeDecodeError:
+            raise InvalidRequest([invalid("url", "must be percent-encoded UTF-8")]) from None
         if path.endswith("/$batch"):
             raise InvalidRequest([invalid("url", "must not be a batch: batches do not nest")])
         return path, parsed.query

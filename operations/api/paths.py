@@ -15,6 +15,8 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, get_urlconf, resolve
 from django.urls.converters import StringConverter
 
+from operations.api.errors import refusal
+from operations.errors import UnreadableRequest
 from operations.middleware import GetResponse
 
 ROOT = re.compile(r"^/+(v1\.0|beta)(?=/|$)", re.IGNORECASE)
@@ -26,6 +28,7 @@ NAMES = {
         "addActivities microsoft.graph.externalConnectors.addActivities $count $batch $metadata"
     ).split()
 }
+NOT_UTF8 = "The path of the address must be percent-encoded UTF-8."
 KEY_IN_PARENTHESES = re.compile(r"^([A-Za-z]+)\((?:id=)?(?:'((?:[^']|'')+)'|([A-Za-z0-9._~-]+))\)$")
 
 
@@ -59,12 +62,12 @@ def canonical_path(path: str) -> str:
     may hold an encoded slash; in the result a slash and a percent sign inside a segment stay
     encoded (``KeyConverter`` decodes them). ``/v1.0//Connections('contosohr')/`` becomes
     ``/v1.0/connections/contosohr``. Two quotes inside a key are one (OData 4.01 URL conventions).
-    The Python SDK sends the doubled slash by default.
+    The Python SDK sends the doubled slash by default. Raises UnicodeDecodeError.
     """
     segments: list[str] = []
     key_next = False  # root, then external or not, then name and key in turn
     for raw in path.split("/"):
-        segment = unquote(raw)
+        segment = unquote(raw, errors="strict")
         if not segment:
             continue
         if key_next:
@@ -107,11 +110,16 @@ def wire_path(request: HttpRequest) -> str:
     """The path as it came over the wire, below the point where the service is mounted.
 
     WSGI decodes the path and so loses which slashes were encoded; the web server's ``RAW_URI`` has
-    them. It is believed when it decodes to the path that WSGI gives, else that path stands.
+    them. It is believed when it decodes to the path that WSGI gives, else that path stands. One
+    that is not UTF-8 stays as it is, to be refused.
     """
     raw = request.META.get("RAW_URI", "").partition("?")[0]
     raw = raw.removeprefix(request.META.get("SCRIPT_NAME", ""))
-    return raw if unquote(raw) == request.path_info else quote(request.path_info, safe="/$")
+    try:
+        is_same = unquote(raw, errors="strict") == request.path_info
+    except UnicodeDecodeError:
+        is_same = True
+    return raw if is_same else quote(request.path_info, safe="/$")
 
 
 def base_url(request: HttpRequest) -> str:
@@ -203,7 +211,11 @@ class GraphMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api_path(request.path_info):
             return self.get_response(request)
-        request.path_info = canonical_path(wire_path(request))
-        response = self.answer(request)
+        try:
+            request.path_info = canonical_path(wire_path(request))
+        except UnicodeDecodeError:
+            response = refusal(UnreadableRequest(NOT_UTF8), request)
+        else:
+            response = self.answer(request)
         set_graph_headers(response)
         return response

@@ -160,8 +160,10 @@ auth() {
 {schema}
 # 202, and a Location to ask until it says completed or failed
 LOCATION=$(auth -i -X PATCH $CONNECTION/schema -d @schema.json \
-    | tee /dev/stderr | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
-[ -n "$LOCATION" ] && while auth $LOCATION | tee /dev/stderr | grep -q inprogress; do sleep 1; done
+    | tee -a /dev/stderr | tr -d '\r' | sed -n 's/^[Ll]ocation: //p')
+[ -n "$LOCATION" ] && while auth $LOCATION | tee -a /dev/stderr | grep -q inprogress; do
+    sleep 1
+done
 """,
         ),
         Step(
