@@ -58,7 +58,7 @@ class GraphThreadWorker(ThreadWorker):
         )
         self.alive: bool
         self.connections: set[Connection] = set()
-        self.watched: set[Connection] = set()  # by the poller
+        self.watched: dict[Connection, int] = {}  # by the poller, for these events
         self.handing_over = Lock()
         self.looked = 0.0
         self.probes = ThreadPoolExecutor(2, "probes")
@@ -165,11 +165,11 @@ class GraphThreadWorker(ThreadWorker):
 
     def _watch(self, connection: Connection, events: int) -> None:
         handler = partial(self._ready, connection)
-        if connection in self.watched:
-            self.poller.modify(connection.socket, events, handler)
-        else:
-            self.watched.add(connection)
+        if connection not in self.watched:
             self.poller.register(connection.socket, events, handler)
+        elif self.watched[connection] != events:
+            self.poller.modify(connection.socket, events, handler)
+        self.watched[connection] = events
 
     def _ready(self, connection: Connection, _: Any) -> None:
         with self.handing_over:
@@ -196,13 +196,15 @@ class GraphThreadWorker(ThreadWorker):
             self._watch(connection, selectors.EVENT_WRITE)
         elif then is Next.WORK:
             connection.at_work = True
+            if connection in self.watched:
+                self._watch(connection, selectors.EVENT_READ)
             self.enqueue_req(connection)
         else:
             self._close(connection)
 
     def _unwatch(self, connection: Connection) -> None:
         if connection in self.watched:
-            self.watched.remove(connection)
+            del self.watched[connection]
             self.poller.unregister(connection.socket)
 
     def _close(self, connection: Connection) -> None:
@@ -222,13 +224,14 @@ class GraphThreadWorker(ThreadWorker):
         """Answer its request, and send of the answer what the client takes at once.
 
         The poller has gone on watching the connection: mostly nothing comes before the answer is
-        there, and then the event loop need not be woken for that.
+        there, and then the event loop need not be woken for that. Otherwise the connection stays at
+        work until the loop has it: nobody else takes a step with it before.
         """
         keep = self._answer(connection)
         then = self._after(partial(connection.answered, keep))
         with self.handing_over:
-            connection.at_work = False
             if then is Next.READ and connection in self.watched and self._accepting:
+                connection.at_work = False
                 return
         self.method_queue.defer(self._answered, connection, then)
 
@@ -236,6 +239,7 @@ class GraphThreadWorker(ThreadWorker):
         """Called in the event loop when a thread has answered."""
         if self.alive:
             self.set_accept_enabled(True)
+        connection.at_work = False
         self._follow(connection, then)
 
     def _answer(self, connection: Connection) -> bool:
@@ -247,6 +251,6 @@ class GraphThreadWorker(ThreadWorker):
         except OSError as error:
             self.log.debug("The client did not wait for its answer: %s", error)
             return False
-        except Exception as error:
+        except BaseException as error:  # nobody looks at what this thread raises
             self.handle_error(connection.request, connection, connection.client, error)
             return False

@@ -140,7 +140,7 @@ def find_container(caller: Caller, graph_id: str, *, to_write: bool) -> Containe
 
 def seen_container(graph_id: str) -> Container | None:
     """As this process saw it last, for whomever: to be tried with ``if_unchanged``."""
-    return _seen.get(graph_id.lower())
+    return _seen.get(graph_id.lower()) if CONNECTION_ID.fullmatch(graph_id) else None
 
 
 def if_unchanged(caller: Caller, seen: Container, items: int, items_in_all: int) -> Statement:

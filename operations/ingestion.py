@@ -17,7 +17,7 @@ from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from operations import access, quota
+from operations import quota
 from operations.errors import (
     GraphError,
     InvalidStateTransition,
@@ -44,7 +44,7 @@ from operations.models.item import columns_of, size_of, written_by
 from operations.models.item_row import COLUMNS, LABEL, ItemRow
 from operations.models.item_writing import Written, write
 from operations.models.json_text import as_text
-from operations.models.prepared import Prepared, parameter
+from operations.models.prepared import Prepared, Statement, parameter
 from operations.preconditions import ALWAYS, Precondition
 
 #: States in which an item may be read, changed or deleted, and created.
@@ -165,12 +165,19 @@ def put(
 
 
 def put_unlooked(
-    caller: access.Caller, seen: Container, graph_id: str, values: dict[str, Any], actor: Actor
+    seen: Container,
+    graph_id: str,
+    values: dict[str, Any],
+    actor: Actor,
+    *,
+    if_unchanged: Statement,
 ) -> Written | None:
     """``put`` for one who has not looked at the connection now: the write does, and None says that
-    it has done nothing, for whatever reason. Raises RequestTooLarge."""
-    unchanged = access.if_unchanged(caller, seen, *quota.plenty())
-    return write(seen.key, _columns(graph_id, values, actor), CREATABLE, only_if=unchanged)
+    it has done nothing, for whatever reason. Raises RequestTooLarge.
+
+    ``if_unchanged`` looks up the key of what was seen, if all of it is still so.
+    """
+    return write(seen.key, _columns(graph_id, values, actor), CREATABLE, only_if=if_unchanged)
 
 
 def create(container: Container, graph_id: str, values: dict[str, Any], actor: Actor) -> Written:

@@ -17,14 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Count, Sum
 from django.http import HttpResponse
 from django.urls import URLPattern, get_resolver
+
+from operations.models import ExternalItem
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "permissions.md"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 VERSION = re.compile(r"/(v1\.0|beta)(?:(/external)(?=/connections))?")
 #: What is written about a call itself.
 RECORDS = ("operations_refusal", "django_session")
+ASKS_ITSELF = "INSERT INTO operations_externalitem AS stored"
 WRITES = re.compile(r'\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+"?(\w+)', re.IGNORECASE)
 
 
@@ -188,16 +192,25 @@ def assert_complete(heading: str, routes: Iterable[str], found: list[Row]) -> No
 
 @contextmanager
 def writes() -> Iterator[list[str]]:
-    """The tables that are written to."""
+    """The tables that are written to. A PUT of an item asks in its one statement whether it may:
+    there it counts what has become of the items."""
     written: list[str] = []
+    before = _items()
 
     def watch(execute: Callable, sql: str, params: Any, many: bool, context: Any) -> Any:
-        if (found := WRITES.match(sql)) and found.group(1) not in RECORDS:
+        found = WRITES.match(sql)
+        if found and found.group(1) not in RECORDS and not sql.startswith(ASKS_ITSELF):
             written.append(found.group(1))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(watch):
         yield written
+    if _items() != before:
+        written.append("operations_externalitem")
+
+
+def _items() -> dict[str, Any]:
+    return ExternalItem.objects.aggregate(number=Count("pk"), written=Sum("version"))
 
 
 @contextmanager

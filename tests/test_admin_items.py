@@ -246,34 +246,6 @@ def test_a_connection_that_is_being_deleted(anna):
     assert refusals(add(anna, connection)) == ["'Connection' was not found."]
 
 
-def test_a_full_limit(anna, settings):
-    settings.ITEMS_PER_CONNECTION = 1
-    connection = ready()
-    assert refusals(add(anna, connection)) == []
-    connection.refresh_from_db()
-    assert connection.state == ConnectionState.LIMIT_EXCEEDED
-    page = add(anna, connection, graph_id="two")
-    assert refusals(page)[0].startswith("Connection 'contosohr' is in state 'limitExceeded'. The ")
-    item = ExternalItem.objects.get()
-    assert refusals(edit(anna, item, properties='{"title": "Other"}')) == []
-    anna.post(url(MODEL, "delete", item.pk), {"post": "yes"})
-    connection.refresh_from_db()
-    assert connection.state == ConnectionState.READY, "there is room again"
-
-
-def test_a_create_that_a_limit_refuses_puts_the_connection_into_its_state(anna, settings):
-    connection = ready()
-    put(connection)
-    settings.ITEMS_PER_CONNECTION = 1  # as after a restart with another setting
-    page = add(anna, connection, graph_id="two")
-    assert refusals(page)[0].startswith("Connection 'contosohr' is in state 'limitExceeded'. The ")
-    connection.refresh_from_db()
-    assert connection.state == ConnectionState.LIMIT_EXCEEDED
-    change = Change.objects.filter(action=Action.CONNECTION_UPDATED).latest("pk")
-    assert (change.before["state"], change.after["state"]) == ("ready", "limitExceeded")
-    assert ExternalItem.objects.count() == 1
-
-
 # Editing -----------------------------------------------------------------------------------------
 
 

@@ -295,7 +295,7 @@ def test_a_group_that_is_not_there(graph):
         assert_refused(graph.get(at("lost", f"/members{path}")), 404, "ItemNotFound")
 
 
-@pytest.mark.parametrize("lost", ["%00", "a%00b", "%ED%A0%80", "x" * 129, "x" * 2000, "%2E%2E"])
+@pytest.mark.parametrize("lost", ["%00", "a%00b", "x" * 129, "x" * 2000, "%2E%2E"])
 def test_an_id_that_no_group_and_no_member_can_have(graph, connection, lost):
     make_group(connection)
     for method in ("GET", "PATCH", "DELETE"):

@@ -158,3 +158,24 @@ def test_no_more_connections_are_kept_than_said(graph, monkeypatch):
         make_ready(name, owner=graph.application)
         put(graph, ITEMS.replace("contosohr", name) + "/a", item())
         assert len(access._seen) <= 2
+
+
+def test_a_letter_that_only_looks_like_one_of_an_id_names_nothing(graph):
+    """KELVIN SIGN is a k in small letters."""
+    make_ready("kontoso", owner=graph.application)
+    put(graph, ITEMS.replace("contosohr", "kontoso") + "/a", item())
+    path = ITEMS.replace("contosohr", "%E2%84%AAontoso") + "/b"
+    assert_refused(graph.put(path, item()), 404, "ItemNotFound")
+
+
+def test_a_part_of_a_batch_that_calls_itself_chunked_is_read_once(graph):
+    part = {
+        "id": "1",
+        "method": "PUT",
+        "url": "/connections/contosohr/items/new",
+        "headers": {"Content-Type": "application/json", "Transfer-Encoding": "chunked"},
+        "body": ["x"],
+    }
+    [answered] = graph.post("/v1.0/$batch", {"requests": [part]}).json()["responses"]
+    assert answered["status"] == 400
+    assert "must be a JSON object" in answered["body"]["error"]["message"]

@@ -21,7 +21,13 @@ from django.urls import Resolver404
 from rest_framework.request import Request
 
 from operations.api.errors import broken, refusal
-from operations.api.paths import call_view, canonical_path, is_api_path, set_graph_headers
+from operations.api.paths import (
+    call_view,
+    canonical_path,
+    is_api_path,
+    is_utf8,
+    set_graph_headers,
+)
 from operations.api.representation import Json
 from operations.api.views import GraphViewSet
 from operations.errors import (
@@ -164,10 +170,9 @@ class BatchViewSet(GraphViewSet):
         path = "/" + path.lstrip("/")
         if not is_api_path(path):
             path = f"/{self.root.version}{path}"
-        try:
-            path = canonical_path(path)
-        except UnicodeDecodeError:
-            raise InvalidRequest([invalid("url", "must be percent-encoded UTF-8")]) from None
+        if not is_utf8(path):
+            raise InvalidRequest([invalid("url", "must be percent-encoded UTF-8")])
+        path = canonical_path(path)
         if path.endswith("/$batch"):
             raise InvalidRequest([invalid("url", "must not be a batch: batches do not nest")])
         return path, parsed.query

@@ -66,8 +66,11 @@ def _read_json(data: bytes) -> Any:
 def _read_bytes(request: HttpRequest, limit: int) -> bytes:
     if request.META.get("HTTP_TRANSFER_ENCODING", "").lower() == BYTES_SENT_CHUNKED:
         # Django reads as many bytes as Content-Length says, which is none here; the web server
-        # has marked where its stream ends.
-        data = request.META["wsgi.input"].read(limit + 1)
+        # has marked where its stream ends. It can be read once, as Django's body can.
+        kept = request.__dict__
+        if "chunked_body" not in kept:
+            kept["chunked_body"] = request.META["wsgi.input"].read(limit + 1)
+        data = kept["chunked_body"]
     elif int(request.META.get("CONTENT_LENGTH") or 0) > limit:
         raise RequestTooLarge(limit)
     else:

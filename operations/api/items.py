@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from operations import access, ingestion, logs
+from operations import access, ingestion, logs, quota
 from operations.api.answers import empty
 from operations.api.entity_types import ITEM
 from operations.api.query import Rows
@@ -99,7 +99,8 @@ class ItemViewSet(GraphViewSet):
         """
         seen = access.seen_container(connection_id)
         if seen and self.only_if is ALWAYS:
-            unlooked = partial(ingestion.put_unlooked, self.caller)
+            unchanged = access.if_unchanged(self.caller, seen, *quota.plenty())
+            unlooked = partial(ingestion.put_unlooked, if_unchanged=unchanged)
             with suppress(GraphError):
                 if answer := self._replaced(seen, item_id, unlooked):
                     return answer

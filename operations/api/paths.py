@@ -15,8 +15,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch, get_urlconf, resolve
 from django.urls.converters import StringConverter
 
-from operations.api.errors import refusal
-from operations.errors import UnreadableRequest
 from operations.middleware import GetResponse
 
 ROOT = re.compile(r"^/+(v1\.0|beta)(?=/|$)", re.IGNORECASE)
@@ -28,7 +26,6 @@ NAMES = {
         "addActivities microsoft.graph.externalConnectors.addActivities $count $batch $metadata"
     ).split()
 }
-NOT_UTF8 = "The path of the address must be percent-encoded UTF-8."
 KEY_IN_PARENTHESES = re.compile(r"^([A-Za-z]+)\((?:id=)?(?:'((?:[^']|'')+)'|([A-Za-z0-9._~-]+))\)$")
 
 
@@ -62,12 +59,12 @@ def canonical_path(path: str) -> str:
     may hold an encoded slash; in the result a slash and a percent sign inside a segment stay
     encoded (``KeyConverter`` decodes them). ``/v1.0//Connections('contosohr')/`` becomes
     ``/v1.0/connections/contosohr``. Two quotes inside a key are one (OData 4.01 URL conventions).
-    The Python SDK sends the doubled slash by default. Raises UnicodeDecodeError.
+    The Python SDK sends the doubled slash by default.
     """
     segments: list[str] = []
     key_next = False  # root, then external or not, then name and key in turn
     for raw in path.split("/"):
-        segment = unquote(raw, errors="strict")
+        segment = unquote(raw)
         if not segment:
             continue
         if key_next:
@@ -115,11 +112,17 @@ def wire_path(request: HttpRequest) -> str:
     """
     raw = request.META.get("RAW_URI", "").partition("?")[0]
     raw = raw.removeprefix(request.META.get("SCRIPT_NAME", ""))
-    try:
-        is_same = unquote(raw, errors="strict") == request.path_info
-    except UnicodeDecodeError:
-        is_same = True
+    is_same = not is_utf8(raw) or unquote(raw) == request.path_info
     return raw if is_same else quote(request.path_info, safe="/$")
+
+
+def is_utf8(path: str) -> bool:
+    """Whether what is percent-encoded in a path is text."""
+    try:
+        unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def base_url(request: HttpRequest) -> str:
@@ -211,11 +214,9 @@ class GraphMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not is_api_path(request.path_info):
             return self.get_response(request)
-        try:
-            request.path_info = canonical_path(wire_path(request))
-        except UnicodeDecodeError:
-            response = refusal(UnreadableRequest(NOT_UTF8), request)
-        else:
-            response = self.answer(request)
+        path = wire_path(request)
+        request.is_utf8 = is_utf8(path)  # type: ignore[attr-defined]
+        request.path_info = canonical_path(path)
+        response = self.answer(request)
         set_graph_headers(response)
         return response

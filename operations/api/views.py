@@ -28,7 +28,7 @@ from operations.api.query import Rows, page, page_size
 from operations.api.rendering import Rendering
 from operations.api.replay import Made, once
 from operations.api.representation import Json, Root, pick
-from operations.errors import MethodNotAllowed
+from operations.errors import MethodNotAllowed, UnreadableRequest
 from operations.models import Actor, ExternalConnection, RequestCount
 from operations.odata.options import QueryOptions, read_options
 from operations.odata.types import EntityType
@@ -80,6 +80,8 @@ class GraphViewSet(ViewSet):
         self.perform_authentication(request)
         if self.counts:
             self.count_request()
+        if not getattr(request._request, "is_utf8", True):
+            raise UnreadableRequest("The path of the address must be percent-encoded UTF-8.")
         if self.action is None:
             raise MethodNotAllowed
         if self.needs_role:
