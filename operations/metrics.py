@@ -7,6 +7,7 @@ Labels never hold what a caller wrote, so there is a bounded number of them.
 from __future__ import annotations
 
 import fcntl
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.metrics_core import Metric
@@ -97,9 +98,14 @@ def work() -> None:
 
 
 def count_request(method: str | None, route: str, status: int, seconds: float) -> None:
-    method = method if method in METHODS else "other"
-    REQUESTS.labels(method, route, status).inc()
-    SECONDS.labels(method, route).observe(seconds)
+    number, duration = _of_requests(method if method in METHODS else "other", route, status)
+    number.inc()
+    duration.observe(seconds)
+
+
+@lru_cache(maxsize=1024)
+def _of_requests(method: str, route: str, status: int) -> tuple[Counter, Histogram]:
+    return REQUESTS.labels(method, route, status), SECONDS.labels(method, route)
 
 
 def count_refusal(status: int, code: str) -> None:

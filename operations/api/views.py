@@ -30,7 +30,7 @@ from operations.api.replay import Made, once
 from operations.api.representation import Json, Root, pick
 from operations.errors import MethodNotAllowed, UnreadableRequest
 from operations.models import Actor, ExternalConnection, RequestCount
-from operations.odata.options import QueryOptions, read_options
+from operations.odata.options import NO_OPTIONS, QueryOptions, read_options
 from operations.odata.types import EntityType
 from operations.preconditions import ALWAYS, Precondition
 
@@ -135,6 +135,8 @@ class GraphViewSet(ViewSet):
 
     def query_options(self, allowed: tuple[str, ...] = ()) -> QueryOptions:
         """The query options; refuses every one that is not in ``allowed``."""
+        if not self.request.META.get("QUERY_STRING"):
+            return NO_OPTIONS
         entity = self.entity_type
         if not entity.navigations:
             allowed = tuple(name for name in allowed if name != "$expand")
