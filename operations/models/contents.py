@@ -27,6 +27,10 @@ TIME = 0.05
 #: Up to which key of each kind everything below a connection is gone. A walk that began anew each
 #: time would come by all that is deleted and not yet forgotten, as long as anybody still reads it.
 _behind: dict[tuple[str, int], int] = {}
+#: The same, as the transaction before began. Each walks once by what the one before deleted: then
+#: PostgreSQL marks it in its index as gone, a little each time, and the last walks, by all of it
+#: (whether nothing is left, and that nothing refers to the connection), need not.
+_before: dict[tuple[str, int], int] = {}
 
 
 def is_small(connection: ExternalConnection, rows: int) -> bool:
@@ -53,6 +57,8 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
     Items are counted as they go, so the count tells how far the deletion has come.
     """
     end = time.monotonic() + TIME if until is None else until
+    for kind in _kinds(connection_key):
+        _behind[kind], _before[kind] = _before.get(kind, 0), _behind[kind]
     items, more = 0, False
     for step in (_operations, _items, _groups, _tallies):
         while not more and (gone := step(connection_key)) is not None:
@@ -66,8 +72,13 @@ def delete_some(connection_key: int, *, until: float | None = None) -> bool:
 def delete_counts(connection_key: int) -> None:
     """Delete what counted the items of a connection that has none."""
     ItemTally.objects.filter(connection_key=connection_key)._raw_delete(DEFAULT_DB_ALIAS)
-    for kind in [kind for kind in _behind if kind[1] == connection_key]:
+    for kind in _kinds(connection_key):
         del _behind[kind]
+        _before.pop(kind, None)
+
+
+def _kinds(connection_key: int) -> list[tuple[str, int]]:
+    return [kind for kind in _behind if kind[1] == connection_key]
 
 
 # Each deletes a few rows and returns how many items were among them; None when there are none left.
