@@ -242,8 +242,7 @@ def remove_rows(connection_key: int, keys: Sequence[int]) -> None:
 
 def _columns(graph_id: str, values: dict[str, Any], actor: Actor) -> dict[str, Any]:
     """All columns of an item with these members; those that are not given have no value."""
-    now = timezone.now()
-    columns = {"graph_id": graph_id, "created_at": now, "changed_at": now}
+    columns: dict[str, Any] = {"graph_id": graph_id, "changed_at": timezone.now()}
     columns |= columns_of({"content": None, LABEL: None, **values}) | written_by(actor)
     columns["size"] = size = size_of(columns)
     if size > settings.MAX_ITEM_BYTES:  # numbers can be longer than they were sent

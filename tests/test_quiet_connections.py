@@ -4,6 +4,7 @@ works, and one that the server has ended is made anew all the same."""
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import pytest
 from django.conf import settings
@@ -11,14 +12,11 @@ from django.db import connections
 
 from operations.models import prepared
 from operations.models.prepared import ask
-from tests.processes import _address
 
 connection = connections["default"]  # a proxy would keep what is noted for itself
 pytestmark = pytest.mark.django_db(transaction=True)
 
 if not settings.EMBEDDED_DATABASE:
-    import psycopg
-
     PID = "SELECT pg_backend_pid()"
 
     @pytest.fixture
@@ -56,9 +54,9 @@ if not settings.EMBEDDED_DATABASE:
     def test_one_that_the_server_ended_is_made_anew(health_checks):
         pid = in_a_new_request()
         health_checks.clear()
-        with psycopg.connect(_address("postgres"), autocommit=True) as admin:
-            admin.execute("SELECT pg_terminate_backend(%s)", [pid])
-            while admin.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchone():
+        with closing(connections.create_connection("default")) as another:
+            ask(another, "SELECT pg_terminate_backend(%s)", [pid]).fetchall()
+            while ask(another, "SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall():
                 time.sleep(0.01)
         assert in_a_new_request() != pid
         assert health_checks == [False]

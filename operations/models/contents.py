@@ -78,7 +78,8 @@ def delete_counts(connection_key: int) -> None:
 
 
 def _kinds(connection_key: int) -> list[tuple[str, int]]:
-    return [kind for kind in _behind if kind[1] == connection_key]
+    # a copy: other threads of a web process delete small connections meanwhile
+    return [kind for kind in list(_behind) if kind[1] == connection_key]
 
 
 # Each deletes a few rows and returns how many items were among them; None when there are none left.

@@ -46,7 +46,8 @@ def write(
     *,
     only_if: Statement | None = None,
 ) -> Written | None:
-    """Create the item with these columns, or replace the one with this id, and count it.
+    """Create the item with these columns at their ``changed_at``, or replace the one with this id,
+    which keeps its ``created_at``, and count it.
 
     None, and nothing is done, when the connection is being deleted or in none of the ``states``, or
     when ``only_if``, a look-up of its key, does not find it.
@@ -85,7 +86,7 @@ def _adapted(columns: dict[str, Any], database: Any) -> list[Any]:
     """The values of _COLUMNS as this kind of database takes them."""
     given = {**columns}
     now = database.ops.adapt_datetimefield_value(columns["changed_at"])
-    given |= {"created_at": now, "changed_at": now}  # it is new, or keeps its own created_at
+    given |= {"created_at": now, "changed_at": now}
     if (app_id := columns["changed_by_app_id"]) and not database.features.has_native_uuid_field:
         given["changed_by_app_id"] = app_id.hex
     return [given[field.name] for field in _COLUMNS]
