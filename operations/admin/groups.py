@@ -21,7 +21,7 @@ from operations.admin.filters import ConnectionChoice, ConnectionFilter, GroupFi
 from operations.admin.guard import ContentAdmin, DomainForm
 from operations.admin.lists import by_id, newest
 from operations.errors import ItemNotFound
-from operations.item_rules import read_group, read_member
+from operations.item_rules import read_group, read_member, visible_id
 from operations.models import (
     Action,
     Actor,
@@ -118,7 +118,7 @@ class GroupAdmin(ContentAdmin):
 
     @admin.display(description=gettext_lazy("group"))
     def group(self, group: ExternalGroup) -> SafeString:
-        return format_html('<bdi dir="auto" class="mono">{}</bdi>', group.graph_id)
+        return format_html('<bdi dir="auto" class="mono">{}</bdi>', visible_id(group.graph_id))
 
     @admin.display(description=gettext_lazy("display name"), empty_value="")
     def name_shown(self, group: ExternalGroup) -> str:
@@ -270,7 +270,7 @@ class MemberAdmin(ContentAdmin):
 
     @admin.display(description=gettext_lazy("member"))
     def member(self, member: GroupMember) -> SafeString:
-        return format_html('<bdi dir="auto" class="mono">{}</bdi>', member.graph_id)
+        return format_html('<bdi dir="auto" class="mono">{}</bdi>', visible_id(member.graph_id))
 
     @admin.display(description=gettext_lazy("group"))
     def group_link(self, member: GroupMember) -> SafeString:

@@ -24,7 +24,7 @@ from operations.admin.filters import ConnectionChoice, ConnectionFilter
 from operations.admin.guard import ContentAdmin, DomainForm, container_of, sentence
 from operations.admin.lists import by_id
 from operations.errors import GraphError, LimitExceeded, PreconditionFailed
-from operations.item_rules import read_item
+from operations.item_rules import read_item, visible_id
 from operations.models import (
     Action,
     Actor,
@@ -294,7 +294,7 @@ class ItemAdmin(ContentAdmin):
 
     @admin.display(description=gettext_lazy("item"))
     def item(self, item: ExternalItem) -> SafeString:
-        return format_html('<bdi dir="auto" class="mono">{}</bdi>', item.graph_id)
+        return format_html('<bdi dir="auto" class="mono">{}</bdi>', visible_id(item.graph_id))
 
     @admin.display(description=gettext_lazy("connection"))
     def connection_link(self, item: ExternalItem) -> SafeString:

@@ -7,7 +7,7 @@ and ``identity`` in ``microsoft.graph.externalConnectors``. ``words`` has their 
 a value must be) is our choice.
 """
 
-from operations.item_rules.ids import MAX_ITEM_ID, item_id_fault
+from operations.item_rules.ids import MAX_ITEM_ID, item_id_fault, visible_id
 from operations.item_rules.items import read_item
 from operations.item_rules.people import read_activity, read_group, read_member
 from operations.item_rules.reading import MAX_FAULTS
@@ -37,4 +37,5 @@ __all__ = [
     "read_group",
     "read_item",
     "read_member",
+    "visible_id",
 ]

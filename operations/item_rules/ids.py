@@ -10,6 +10,11 @@ MAX_ITEM_ID = 128
 #: HTTP clients take these segments out of an address before they send it (RFC 3986, 5.2.4).
 DOT_SEGMENTS = (".", "..")
 
+#: Controls, marks without a form, spaces that are none of the keyboard's, and spaces at the ends.
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
+    r"\ufff9-\ufffb]|^ +| +$|  +"
+)
 _CANNOT_BE_STORED = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -28,3 +33,9 @@ def item_id_fault(graph_id: str, target: str = "id") -> Fault | None:
     else:
         return None
     return Fault("InvalidIdentifier", f"Property '{target}' {rule}.", target)
+
+
+def visible_id(graph_id: str) -> str:
+    """An id that can be seen whole: what leaves no mark, and what reorders others, is written as
+    ``[U+202E]``, spaces only where they would be lost."""
+    return _UNSEEN.sub(lambda found: "".join(f"[U+{ord(each):04X}]" for each in found[0]), graph_id)

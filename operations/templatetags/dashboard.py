@@ -6,7 +6,6 @@ each of these would cost more than the rest of its row.
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
@@ -22,13 +21,10 @@ from django.utils.translation import get_language
 from operations import marks
 from operations.dashboard.presentation.numbers import age, due
 from operations.dashboard.presentation.operations import Pace
+from operations.item_rules import visible_id
 
 register = template.Library()
-#: Controls, marks without a form, spaces that are none of the keyboard's, and spaces at the ends.
-UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\xa0\xad\u061c\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff"
-    r"\ufff9-\ufffb]|^ +| +$|  +"
-)
+register.filter("visible", visible_id)
 
 
 @register.simple_tag
@@ -44,13 +40,6 @@ def copy(text: object, what: str) -> SafeString:
 
 
 @lru_cache(maxsize=64)
-@register.filter
-def visible(graph_id: str) -> str:
-    """An id that can be seen whole: what leaves no mark, and what reorders others, is written as
-    ``[U+202E]``, spaces only where they would be lost."""
-    return UNSEEN.sub(lambda found: "".join(f"[U+{ord(each):04X}]" for each in found[0]), graph_id)
-
-
 def _button(what: str, _language: str | None) -> str:
     """With a place for the text."""
     return render_to_string("dashboard/_copy.html", {"text": "{0}", "what": what})

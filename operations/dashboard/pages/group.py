@@ -26,6 +26,7 @@ from operations.dashboard.presentation.groups import (
     member_tree,
 )
 from operations.dashboard.presentation.numbers import Count
+from operations.item_rules import visible_id
 from operations.models import ExternalGroup, GroupMember, IdentityType
 from operations.roles import Role
 
@@ -47,7 +48,7 @@ def group(request: HttpRequest, connection_id: str, group_key: int) -> HttpRespo
         request,
         "group",
         {
-            "title": found.display_name or found.graph_id,
+            "title": found.display_name or visible_id(found.graph_id),
             "group": found,
             "connection": found.connection,
             "member_count": Count(found.member_count),

@@ -31,6 +31,7 @@ from operations.dashboard.presentation.items import (
     without_value,
 )
 from operations.dashboard.presentation.numbers import Count
+from operations.item_rules import visible_id
 from operations.models import ContentType, ExternalGroup, ExternalItem, GroupMember, IdentityType
 from operations.roles import Role
 
@@ -57,7 +58,7 @@ def item(request: HttpRequest, connection_id: str, item_key: int) -> HttpRespons
         request,
         "item",
         {
-            "title": title or found.graph_id,
+            "title": title or visible_id(found.graph_id),
             "item": found,
             "item_title": title,
             "connection": found.connection,

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from operations.dashboard.presentation.numbers import Count
+from operations.item_rules import visible_id
 from operations.models import IdentityType
 
 #: How deep a tree goes, and how many members it shows.
@@ -55,6 +56,10 @@ class Member:
     fold: str = ""
     children: list[Member] = field(default_factory=list)
     is_open: bool = False
+
+    @property
+    def shown(self) -> str:
+        return self.name or visible_id(self.graph_id)
 
     @property
     def is_group(self) -> bool:

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 
 from operations.dashboard.presentation.differences import Value
 from operations.dashboard.presentation.numbers import Count
+from operations.item_rules import visible_id
 from operations.models import ExternalItem, Schema
 
 Json = dict[str, Any]
@@ -103,7 +104,7 @@ class GroupThere:
 
     @property
     def shown(self) -> str:
-        return self.name or self.graph_id
+        return self.name or visible_id(self.graph_id)
 
 
 @dataclass(frozen=True)
